@@ -22,10 +22,17 @@ struct page_pool {
 	uint64_t low_water;  /* smallest free_count seen */
 };
 
+/* page_pool_left - pages that can still be had; a hint, since other CPUs take some as well. */
+static inline uint64_t page_pool_left(const struct page_pool *pool)
+{
+	return __atomic_load_n(&pool->free_count, __ATOMIC_RELAXED);
+}
+
 /*
- * page_pool_init - take [base, base + size) as the pool.
+ * page_pool_init - take [base, base + size) as the pool. One page for each 128 MiB, at
+ * the start, holds the pool's own record of which pages are handed out.
  * base, size: bytes, page aligned; the memory belongs to the pool from here on.
- * Result: 0, -EINVAL when the range is unaligned, empty or wraps.
+ * Result: 0, -EINVAL when the range is unaligned, wraps, starts at 0 or is too small to hold a page.
  */
 int page_pool_init(struct page_pool *pool, uint64_t base, uint64_t size);
 
@@ -40,7 +47,7 @@ void *page_pool_alloc_contiguous(struct page_pool *pool, uint64_t count, uint64_
 
 /*
  * page_pool_free - give one page back; it is scrubbed first.
- * Result: 0, -EINVAL when the page is not one of the pool's.
+ * Result: 0, -EINVAL when page_pool_alloc() did not hand the page out, or it was given back already.
  */
 int page_pool_free(struct page_pool *pool, void *page);
 
