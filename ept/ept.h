@@ -10,7 +10,8 @@
  *  - EPT A/D flags stay off (a walk of a read-only guest page table must not count as a write);
  *  - entries change by single 64-bit stores, upper level last when a page is split, so that a CPU that
  *    walks concurrently sees the old or the new translation, never a mixture;
- *  - a table page that leaves the tree is freed only after every CPU has invalidated (ept_reclaim()).
+ *  - a table page that leaves the tree is neither written nor freed until every CPU has invalidated
+ *    (ept_flush_map() in ept/invalidate.h).
  *
  * Locking: each function takes ept->lock for itself. None of them invalidates: a result of
  * EPT_FLUSH_NEEDED obliges the caller to ask for it (ept/invalidate.h) before it relies on the change.
@@ -39,6 +40,7 @@ struct ept_features {
 	bool page_1g;	     /* IA32_VMX_EPT_VPID_CAP bit 17 */
 	bool page_2m;	     /* bit 16; demanded by the capability check */
 	bool mbec;	     /* mode-based execute control is on in this EPT's VMCSs */
+	bool exec_only;	     /* bit 0: execute without read is no misconfiguration */
 	uint32_t physical_bits; /* MAXPHYADDR; 4-level EPT covers min(this, 48) */
 };
 
@@ -50,6 +52,11 @@ struct ept_counts {
 	uint64_t tables; /* table pages in use, root included */
 };
 
+/* Ring of table pages that left the tree: room for all tables of a 1 GiB region, and more. */
+#define EPT_ZOMBIE_PAGES 2u
+/* Regions mapped by ept_map_lazy() at a time. */
+#define EPT_LAZY_MAX 64u
+
 struct ept {
 	struct spinlock lock;
 	struct page_pool *pool;
@@ -58,10 +65,13 @@ struct ept {
 	uint64_t limit; /* first gpa above the map */
 	uint64_t eager_limit; /* without 1 GiB pages: end of the part mapped from the start */
 	uint64_t dummy; /* hpa of the all-ones frame, 0 before ept_map_dummy() */
-	uint64_t zombie; /* chain of table pages waiting for ept_reclaim() */
-	uint64_t zombie_count;
-	uint64_t lazy_next; /* which lazily mapped table is evicted next */
-	struct mtrr_state mtrr;	/* the registers the present map was made from */
+	uint64_t *zombie[EPT_ZOMBIE_PAGES]; /* table pages waiting for ept_reclaim(), by sequence */
+	uint64_t zombie_added;		    /* sequence of the next one to come */
+	uint64_t zombie_freed;		    /* sequence of the oldest one waiting */
+	uint64_t lazy_next;		    /* region (gpa / 1 GiB) to look at next for eviction */
+	uint64_t lazy_count;		    /* regions that can be evicted */
+	struct mtrr_state mtrr;		    /* the registers the present map was made from */
+	bool types_coarse; /* some leaf has UC only because there was no memory to split it */
 	struct ept_counts counts;
 };
 
@@ -87,28 +97,34 @@ int ept_init(struct ept *ept, struct page_pool *pool, const struct ept_features 
  * have become uniform again. EPT_NONE clears the entries; giving rights to a hole or to the dummy frame
  * maps the frame of the same address.
  * gpa, size: bytes, page aligned, within the map. rights: EPT_* (with mbec off EPT_EXEC_USER is ignored;
- * write without read is refused, SDM "EPT Misconfigurations").
- * Result: 0, EPT_FLUSH_NEEDED when a right was taken or a frame changed, -EINVAL, -ENOMEM (nothing changed).
+ * write without read is refused, and execute without read where exec_only is off: SDM "EPT
+ * Misconfigurations").
+ * Result: 0, EPT_FLUSH_NEEDED when a right was taken or a frame changed (or so many tables wait for
+ * ept_reclaim() that it is time for it), -EINVAL, -ENOMEM (nothing changed).
  */
 int ept_protect(struct ept *ept, uint64_t gpa, uint64_t size, uint32_t rights);
 
 /*
  * ept_map_dummy - map the 4 KiB page at gpa to the shared frame of all ones, read-only, WB. For pages of
- * the secure space the guest has touched. Result: 0, -EINVAL, -ENOMEM (nothing changed).
+ * the secure space the guest has touched. Result: 0 (also when it is mapped so already), -EINVAL when gpa
+ * is not a page taken away with EPT_NONE, -ENOMEM (nothing changed).
  */
 int ept_map_dummy(struct ept *ept, uint64_t gpa);
 
 /*
- * ept_map_lazy - map the 1 GiB region around gpa, above eager_limit, at first use. When the pool is short,
- * the table of another lazily mapped region is taken from it: the guest decides how many regions
- * it touches, so their number must not decide how much memory the monitor needs.
- * Result: 0, EPT_FLUSH_NEEDED (another region was unmapped), -ENOENT (gpa is outside the map or below eager_limit), -ENOMEM.
+ * ept_map_lazy - map the 1 GiB region around gpa, above eager_limit, at first use. When EPT_LAZY_MAX regions
+ * are mapped or the pool is short, another lazily mapped region is unmapped: the guest decides how many
+ * regions it touches, so their number must not decide how much memory the monitor needs.
+ * Result: 0, EPT_FLUSH_NEEDED (another region was unmapped; the guest may find its own still missing when
+ * it tries again after ept_flush_map(), and then causes another call), -ENOENT (gpa is outside the map or
+ * below eager_limit), -ENOMEM.
  */
 int ept_map_lazy(struct ept *ept, uint64_t gpa);
 
 /*
  * ept_set_mtrr - make the map follow changed MTRRs. Rights are kept. Only entries whose type changes
- * are stored. Result: 0 (map unchanged), EPT_FLUSH_NEEDED, -ENOMEM (parts that could not be split get UC).
+ * are stored. Result: 0 (map unchanged), EPT_FLUSH_NEEDED, -ENOMEM (parts that could not be split got UC;
+ * to be flushed just so; a later call with other MTRRs repairs them).
  */
 int ept_set_mtrr(struct ept *ept, const struct mtrr_state *mtrr);
 
@@ -116,10 +132,13 @@ int ept_set_mtrr(struct ept *ept, const struct mtrr_state *mtrr);
 int ept_lookup(struct ept *ept, uint64_t gpa, struct ept_leaf *leaf);
 
 /*
- * ept_reclaim - free the table pages that left the tree. Call after all CPUs have invalidated since
- * they left it. Result: pages freed.
+ * ept_reclaim_ticket - a mark of the table pages that have left the tree by now.
+ * ept_reclaim_until - free those that had left it by then; all CPUs must have invalidated since the
+ * ticket was drawn. (A page another CPU's change has set free after that is not covered.) Result: pages freed.
+ * ept_flush_map() of ept/invalidate.h does both around the invalidation.
  */
-uint64_t ept_reclaim(struct ept *ept);
+uint64_t ept_reclaim_ticket(struct ept *ept);
+uint64_t ept_reclaim_until(struct ept *ept, uint64_t ticket);
 
 /* ept_pointer - the EPTP for the VMCS: 4 levels, walks WB (UC where the CPU has no WB), A/D off. */
 uint64_t ept_pointer(const struct ept *ept, bool walk_wb);

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ept/ept.h"
+
 #define EPT_FLUSH_MAX_CPUS 256u
 
 struct ept_flush_cpu {
@@ -76,5 +78,11 @@ static inline void ept_flush_enter(struct ept_flush *flush, uint32_t cpu)
  * Called in root mode (cpu's own in_guest is 0); holding locks is allowed, see above.
  */
 void ept_flush_all(struct ept_flush *flush, uint32_t cpu);
+
+/*
+ * ept_flush_map - ept_flush_all(), and then free the table pages that had left the map before: what
+ * EPT_FLUSH_NEEDED asks for. Takes ept->lock, but not while it waits. Result: pages freed.
+ */
+uint64_t ept_flush_map(struct ept_flush *flush, uint32_t cpu, struct ept *ept);
 
 #endif

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+#
+# Unit tests: each tests/unit/test_<name>.c is one program, run on the host under the address and
+# undefined-behaviour sanitizers. Included by the top Makefile.
+#
+#   make unit		build and run all
+#   make unit-<name>	build and run one
+#
+# A program is the test and the sources that the table names for it: the very files of the monitor, and what
+# tests share.
+
+unit_mtrr := ept/mtrr.c
+unit_page_pool := vmm/page_pool.c
+unit_ept_sources := ept/mtrr.c ept/ept_tables.c ept/ept_map.c ept/ept_protect.c ept/ept_lazy.c \
+	ept/ept_types.c vmm/page_pool.c tests/unit/ept_fixture.c
+unit_ept_map := $(unit_ept_sources)
+unit_ept_protect := $(unit_ept_sources)
+unit_ept_lazy := $(unit_ept_sources)
+unit_ept_types := $(unit_ept_sources)
+unit_invalidate := ept/invalidate.c $(unit_ept_sources)
+
+UNIT_CC ?= gcc
+UNIT_OUT ?= build/tests/unit
+UNIT_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+UNIT_CFLAGS := -std=gnu11 -O1 -g -I. $(UNIT_WARNINGS) \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_LIBS := -lcmocka -lpthread
+
+UNIT_NAMES := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+
+# $(call unit_objects,sources)
+unit_objects = $(patsubst %.c,$(UNIT_OUT)/%.o,$(1))
+
+# Objects carry the source's path, so that two files of one name in different directories do not meet.
+$(UNIT_OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+# $(call unit_program,name)
+define unit_program
+$(UNIT_OUT)/test_$(1): $(call unit_objects,tests/unit/test_$(1).c $(unit_$(1)))
+	$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ $(UNIT_LIBS)
+
+.PHONY: unit-$(1)
+unit-$(1): $(UNIT_OUT)/test_$(1)
+	@echo "unit: $(1)"
+	@CMOCKA_MESSAGE_OUTPUT=$$(UNIT_FORMAT) $$<
+
+-include $(patsubst %.o,%.d,$(call unit_objects,tests/unit/test_$(1).c $(unit_$(1))))
+endef
+$(foreach name,$(UNIT_NAMES),$(eval $(call unit_program,$(name))))
+
+UNIT_FORMAT ?= STDOUT
+
+.PHONY: unit
+unit: $(addprefix unit-,$(UNIT_NAMES))
+	@echo "unit: $(words $(UNIT_NAMES)) programs passed"
