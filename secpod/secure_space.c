@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "secpod/secure_space.h"
+
+#include <errno.h>
+
+#include "vmm/addr.h"
+
+int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base, uint64_t size)
+{
+	uint64_t frames = size >> PAGE_SHIFT;
+
+	if ((base | size) & ~PAGE_MASK || !range_ok(base, size, ~0ULL))
+		return -EINVAL;
+	space->base = base;
+	space->size = size;
+	space->records = 0;
+	space->touched = page_pool_alloc_contiguous(pool, (frames + PAGE_SIZE - 1) >> PAGE_SHIFT, 1);
+	return space->touched ? 0 : -ENOMEM;
+}
+
+int secure_space_hide(const struct secure_space *space, struct ept *ept)
+{
+	return ept_protect(ept, space->base, space->size, EPT_NONE);
+}
+
+enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
+				       uint32_t access, bool *first)
+{
+	uint8_t before;
+
+	*first = false;
+	if (!secure_space_contains(space, gpa))
+		return SECURE_NOT_OURS;
+	before = __atomic_fetch_or(&space->touched[(gpa - space->base) >> PAGE_SHIFT], (uint8_t)access,
+				   __ATOMIC_RELAXED);
+	*first = access & ~(uint32_t)before;
+	if (*first)
+		__atomic_fetch_add(&space->records, 1, __ATOMIC_RELAXED);
+	if (access & (SECURE_WRITE | SECURE_FETCH))
+		return SECURE_REFUSE;
+	/* Out of pool pages the read is refused like a write: no less closed. */
+	return ept_map_dummy(ept, gpa & PAGE_MASK) == 0 ? SECURE_RETRY : SECURE_REFUSE;
+}

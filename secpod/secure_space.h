@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The secure space: memory of the monitor, absent from the guest's EPT view. This is the one owner of
+ * what belongs to it. Pure but for the EPT interface.
+ */
+#ifndef SECPOD_SECPOD_SECURE_SPACE_H
+#define SECPOD_SECPOD_SECURE_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/ept.h"
+#include "vmm/page_pool.h"
+
+/* Kinds of access, as bits of the per-frame record. */
+#define SECURE_READ (1u << 0)
+#define SECURE_WRITE (1u << 1)
+#define SECURE_FETCH (1u << 2)
+
+struct secure_space {
+	uint64_t base; /* bytes, page aligned */
+	uint64_t size;
+	uint8_t *touched; /* one byte a frame: kinds of guest access seen */
+	uint64_t records; /* first touches recorded */
+};
+
+enum secure_answer {
+	SECURE_NOT_OURS, /* the address is not in the secure space */
+	SECURE_RETRY,	 /* the page now reads as all ones: execute the instruction again */
+	SECURE_REFUSE,	 /* raise #GP(0) */
+};
+
+/*
+ * secure_space_init - the region [base, base + size); the record of touches comes from pool.
+ * Result: 0, -EINVAL (unaligned, empty, wrapping), -ENOMEM.
+ */
+int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base, uint64_t size);
+
+/* secure_space_contains - is gpa in the secure space? */
+static inline bool secure_space_contains(const struct secure_space *space, uint64_t gpa)
+{
+	return gpa - space->base < space->size;
+}
+
+/*
+ * secure_space_hide - take the region out of the guest's view.
+ * Result: as ept_protect(): EPT_FLUSH_NEEDED on success.
+ */
+int secure_space_hide(const struct secure_space *space, struct ept *ept);
+
+/*
+ * secure_space_access - the guest touched gpa. access: SECURE_* (several may be set).
+ * A read sees all ones, as on memory nobody answers for; a write or a fetch is refused and changes nothing.
+ * *first: set when this kind of access meets this frame for the first time (to be recorded).
+ */
+enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
+				       uint32_t access, bool *first);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counts, not seconds: how many VM exits of which reason an operation causes, and how many instructions the
+ * monitor spends. Reads the statistics leaf (debug-stats = yes), each read of which is a CPUID exit itself
+ * and is taken out of the figures.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "guest-support/include/secpod_abi.h"
+
+#define REASON_CPUID 10u
+
+struct counts {
+	uint64_t all;
+	uint64_t cpuid;
+	uint64_t root_tsc;
+};
+
+static uint64_t stat_of(uint32_t index)
+{
+	uint64_t value = 0;
+
+	guest_stat(index, &value);
+	return value;
+}
+
+/* guest_stat() costs four CPUIDs: presence, signature, version, the value. */
+#define CPUIDS_PER_READ 4u
+
+static struct counts take(void)
+{
+	struct counts c;
+
+	c.root_tsc = stat_of(SECPOD_STAT_ROOT_TSC);
+	c.cpuid = stat_of(SECPOD_STAT_EXIT_REASON + REASON_CPUID);
+	c.all = stat_of(SECPOD_STAT_EXITS);
+	return c;
+}
+
+static void idle(void)
+{
+	sleep(10);
+}
+
+static void system_calls(void)
+{
+	for (int i = 0; i < 100000; i++)
+		syscall(SYS_getppid);
+}
+
+static void page_faults(void)
+{
+	const size_t pages = 10000;
+	volatile char *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return;
+	madvise((void *)memory, pages * 4096, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < pages; i++)
+		memory[i * 4096] = 1;
+	munmap((void *)memory, pages * 4096);
+}
+
+static void forks(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		waitpid(child, NULL, 0);
+	}
+}
+
+static void execs(void)
+{
+	for (int i = 0; i < 1000; i++)
+		guest_run_self("nothing");
+}
+
+struct operation {
+	const char *name;
+	void (*run)(void);
+};
+
+static const struct operation operations[] = {
+	{"10 s idle", idle},
+	{"100000 getppid", system_calls},
+	{"10000 page faults", page_faults},
+	{"1000 fork+exit", forks},
+	{"1000 fork+exec", execs},
+};
+
+static int measure(const struct operation *operation)
+{
+	struct counts before = take();
+	struct counts after;
+	uint64_t cpuid, other;
+
+	operation->run();
+	after = take();
+	/* Three reads lie between the two of one counter. */
+	cpuid = after.cpuid - before.cpuid - CPUIDS_PER_READ * 3u;
+	other = (after.all - before.all) - (after.cpuid - before.cpuid);
+	printf("GUEST: bench %s: exits other than CPUID %llu, CPUID %llu, root-mode instructions %llu\n",
+	       operation->name, (unsigned long long)other, (unsigned long long)cpuid,
+	       (unsigned long long)(after.root_tsc - before.root_tsc));
+	return other != 0;
+}
+
+/* From exit to entry, seen from the guest: the TSC counts instructions, CPUID itself and one RDTSC are two. */
+static void measure_cpuid(uint32_t leaf)
+{
+	uint64_t best = ~0ULL;
+
+	for (int i = 0; i < 100; i++) {
+		uint32_t low1, high1, low2, high2, b, c;
+		uint64_t spent;
+
+		__asm__ volatile("rdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\tmov %6, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\trdtsc"
+				 : "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), "=&b"(b), "=&c"(c)
+				 : "r"(leaf));
+		/* Between the two RDTSC: two MOV, one MOV, one XOR, CPUID, RDTSC. */
+		spent = ((uint64_t)high2 << 32 | low2) - ((uint64_t)high1 << 32 | low1) - 6u;
+		if (spent < best)
+			best = spent;
+	}
+	printf("GUEST: bench CPUID leaf %#x: %llu root-mode instructions, exit to entry\n", leaf,
+	       (unsigned long long)best);
+}
+
+int bench_main(void)
+{
+	static const uint32_t leaves[] = {0x0, 0x1, 0x4, 0x7, 0xd, 0x80000001, 0x80000008, 0x40000000};
+	uint64_t value;
+	int unexpected = 0;
+
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		measure_cpuid(leaves[i]);
+	if (!guest_stat(SECPOD_STAT_CPUS, &value)) {
+		printf("GUEST: bench: no statistics (debug-stats = yes is not set)\n");
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		unexpected += measure(&operations[i]);
+	return unexpected;
+}
+
+static const char *const reason_names[SECPOD_STAT_EXIT_REASONS] = {
+	[0] = "exception or NMI", [2] = "triple fault", [3] = "INIT", [4] = "SIPI", [8] = "NMI window",
+	[9] = "task switch", [10] = "CPUID", [11] = "GETSEC", [13] = "INVD", [18] = "VMCALL",
+	[28] = "CR access", [31] = "RDMSR", [32] = "WRMSR", [48] = "EPT violation", [55] = "XSETBV",
+};
+
+int summary_main(void)
+{
+	uint64_t launch = stat_of(SECPOD_STAT_LAUNCH_TSC);
+	uint64_t root = stat_of(SECPOD_STAT_ROOT_TSC);
+	uint64_t now = guest_rdtsc();
+	uint64_t value;
+
+	if (!guest_stat(SECPOD_STAT_CPUS, &value)) {
+		printf("GUEST: summary: no statistics (debug-stats = yes is not set)\n");
+		return 1;
+	}
+	printf("GUEST: summary: CPUs under SecPod %llu\n", (unsigned long long)value);
+	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++) {
+		value = stat_of(SECPOD_STAT_EXIT_REASON + reason);
+		if (value)
+			printf("GUEST: summary: exits %3u %-16s %llu\n", reason,
+			       reason_names[reason] ? reason_names[reason] : "", (unsigned long long)value);
+	}
+	printf("GUEST: summary: EPT pages 1G %llu, 2M %llu, 4K %llu, tables %llu\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_1G), (unsigned long long)stat_of(SECPOD_STAT_EPT_2M),
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_4K), (unsigned long long)stat_of(SECPOD_STAT_EPT_TABLES));
+	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM) >> 10,
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10);
+	printf("GUEST: summary: monitor code and data %llu KiB, reserved %llu KiB\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_IMAGE_SIZE) >> 10,
+	       (unsigned long long)stat_of(SECPOD_STAT_REGION_SIZE) >> 10);
+	printf("GUEST: summary: EPT invalidations %llu, kicks %llu, NMIs for the guest %llu\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_REQUESTS),
+	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_KICKS),
+	       (unsigned long long)stat_of(SECPOD_STAT_NMI_QUEUED));
+	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n", (unsigned long long)root,
+	       (unsigned long long)(now - launch));
+	return 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /init: says what it runs on, runs the parts named on the kernel command line, ends the machine.
+ * secpod.test=WORD,WORD,... with the words of the table below.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "guest-support/include/secpod_abi.h"
+
+#define COMMAND_LINE_MAX 4096
+
+struct cpuid_answer guest_cpuid(uint32_t leaf, uint32_t index)
+{
+	struct cpuid_answer a;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(a.eax), "=b"(a.ebx), "=c"(a.ecx), "=d"(a.edx)
+			 : "a"(leaf), "c"(index));
+	return a;
+}
+
+uint64_t guest_rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+const char *guest_signature(void)
+{
+	static char text[13];
+	const uint32_t hypervisor = 1u << 31;
+	struct cpuid_answer a;
+
+	if (!(guest_cpuid(1, 0).ecx & hypervisor))
+		return "none";
+	a = guest_cpuid(SECPOD_CPUID_SIGNATURE, 0);
+	memcpy(text, &a.ebx, 4);
+	memcpy(text + 4, &a.ecx, 4);
+	memcpy(text + 8, &a.edx, 4);
+	return text;
+}
+
+bool guest_stat(uint32_t index, uint64_t *value)
+{
+	struct cpuid_answer a;
+
+	if (strcmp(guest_signature(), SECPOD_SIGNATURE) ||
+	    !(guest_cpuid(SECPOD_CPUID_VERSION, 0).ebx & SECPOD_FEATURE_STATS))
+		return false;
+	a = guest_cpuid(SECPOD_CPUID_STATS, index);
+	*value = (uint64_t)a.edx << 32 | a.eax;
+	return a.ebx;
+}
+
+int guest_run_self(const char *argument)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		execl("/init", "init", argument, (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static int run_shell(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		setsid();
+		execl("/bin/busybox", "busybox", "setsid", "-c", "/bin/busybox", "sh", "-l", (char *)NULL);
+		_exit(127);
+	}
+	return child < 0 || waitpid(child, &status, 0) != child;
+}
+
+static int power_off(void)
+{
+	sync();
+	return reboot(RB_POWER_OFF);
+}
+
+static int restart(void)
+{
+	sync();
+	return reboot(RB_AUTOBOOT);
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+struct part {
+	const char *word;
+	int (*run)(void);
+	bool in_child; /* run as a process of its own, so that its crash is a failure and no panic */
+};
+
+static const struct part parts[] = {
+	{"hello", nothing, false},
+	{"workload", workload_main, true},
+	{"hotplug", hotplug_main, true},
+	{"bench", bench_main, true},
+	{"summary", summary_main, true},
+	{"shell", run_shell, false},
+	/* What the exec bench executes: a program that only starts and ends. */
+	{"nothing", nothing, true},
+};
+
+static const struct part *part_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!strcmp(parts[i].word, word))
+			return &parts[i];
+	}
+	return NULL;
+}
+
+static void mount_all(void)
+{
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mkdir("/tmp", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	/* Built in on Debian; absent when the kernel was not started through UEFI. */
+	mount("efivarfs", "/sys/firmware/efi/efivars", "efivarfs", 0, NULL);
+}
+
+static void open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR);
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void say_hello(uint64_t tsc)
+{
+	struct utsname name;
+
+	uname(&name);
+	printf("GUEST: kernel %s\n", name.release);
+	printf("GUEST: hypervisor %s\n", guest_signature());
+	printf("GUEST: cpus %d\n", get_nprocs());
+	printf("GUEST: tsc %llu\n", (unsigned long long)tsc);
+}
+
+static char *test_words(void)
+{
+	static char line[COMMAND_LINE_MAX];
+	const char *key = "secpod.test=";
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t length = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	char *words;
+
+	if (fd >= 0)
+		close(fd);
+	if (length < 0)
+		return NULL;
+	line[length] = '\0';
+	words = strstr(line, key);
+	if (!words)
+		return NULL;
+	words += strlen(key);
+	words[strcspn(words, " \n")] = '\0';
+	return words;
+}
+
+static int run_part(const char *word)
+{
+	const struct part *part = part_of(word);
+	int status;
+
+	if (!part) {
+		printf("GUEST: unknown test %s\n", word);
+		return 1;
+	}
+	status = part->in_child ? guest_run_self(word) : part->run();
+	printf("GUEST: %s %s\n", word, status ? "FAILED" : "passed");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t tsc = guest_rdtsc();
+	bool reboot_at_end = false;
+	int failures = 0;
+	char *words;
+
+	if (argc > 1 && part_of(argv[1]))
+		return part_of(argv[1])->run();
+	if (getpid() != 1) {
+		fprintf(stderr, "usage: /init PART\n");
+		return 2;
+	}
+	mount_all();
+	open_console();
+	setenv("PATH", "/bin:/sbin", 1);
+	say_hello(tsc);
+	words = test_words();
+	for (char *word = words ? strtok(words, ",") : NULL; word; word = strtok(NULL, ",")) {
+		if (!strcmp(word, "reboot"))
+			reboot_at_end = true;
+		else if (run_part(word))
+			failures++;
+	}
+	printf("GUEST: done, %d failed\n", failures);
+	fflush(stdout);
+	if (reboot_at_end ? restart() : power_off())
+		printf("GUEST: the machine does not end: %s\n", strerror(errno));
+	for (;;)
+		pause();
+}

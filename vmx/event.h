@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events (exceptions, NMIs, interrupts) on their way into the guest: the rules for combining and re-injecting
+ * them. Pure. SDM: "Event Injection", "Information for VM Exits That Occur During Event Delivery",
+ * "Conditions for Generating a Double Fault".
+ */
+#ifndef SECPOD_VMX_EVENT_H
+#define SECPOD_VMX_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the format of the VM-entry fields; info without EVENT_VALID means "none". */
+struct guest_event {
+	uint32_t info;
+	uint32_t error_code;
+	uint32_t instruction_length; /* software events only */
+};
+
+#define EVENT_NONE ((struct guest_event){0, 0, 0})
+
+/* event_exception - a hardware exception; its error code is delivered when the vector has one. */
+struct guest_event event_exception(uint8_t vector, uint32_t error_code);
+
+/*
+ * event_from_vectoring - the event whose delivery a VM exit interrupted, ready to be injected again.
+ * info, error_code: IDT-vectoring fields; length: VM-exit instruction length.
+ */
+struct guest_event event_from_vectoring(uint32_t info, uint32_t error_code, uint32_t length);
+
+enum event_outcome {
+	EVENT_DELIVER,	    /* *result is to be injected */
+	EVENT_TRIPLE_FAULT, /* shutdown */
+};
+
+/*
+ * event_combine - an exception arises while first is being delivered: the second alone, a double fault, or
+ * shutdown. A first event that is not an exception is lost only if it can come again (the instruction
+ * is executed again); an NMI or external interrupt is kept in *deferred.
+ */
+enum event_outcome event_combine(struct guest_event first, struct guest_event second,
+				 struct guest_event *result, struct guest_event *deferred);
+
+/* event_has_error_code - does the vector push one (in protected mode)? */
+bool event_has_error_code(uint8_t vector);
+
+/*
+ * event_fit_mode - in real mode no error code is pushed (CR0.PE = 0): SDM "VM-Entry Interruption-Information
+ * Field" forbids the bit there.
+ */
+struct guest_event event_fit_mode(struct guest_event event, bool protected_mode);
+
+#endif

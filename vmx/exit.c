@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/exit.h"
+
+#include <inttypes.h>
+
+#include "vmm/cpu_ops.h"
+#include "vmm/log.h"
+#include "vmm/panic.h"
+#include "vmm/x86.h"
+#include "vmx/dump.h"
+#include "vmx/insn.h"
+#include "vmx/state.h"
+
+/* Called from vmx/entry.S. */
+void vmx_exit(struct guest_regs *regs);
+void vmx_before_entry(void);
+_Noreturn void vmx_resume_failed(void);
+
+struct exit_handler {
+	void (*handle)(struct vcpu *vcpu);
+	/* The exit may have interrupted the delivery of an event, which must not be lost. */
+	bool may_vector;
+};
+
+/* Reasons not listed cannot happen with the controls we set; should one, the machine stops. */
+static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
+	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception_nmi, true},
+	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, true},
+	[EXIT_REASON_INIT] = {exit_init, false},
+	[EXIT_REASON_SIPI] = {exit_sipi, false},
+	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false},
+	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true},
+	[EXIT_REASON_CPUID] = {exit_cpuid, false},
+	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
+	[EXIT_REASON_GETSEC] = {exit_undefined, false},
+	[EXIT_REASON_INVD] = {exit_invd, false},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, false},
+	[EXIT_REASON_VMCLEAR] = {exit_undefined, false},
+	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false},
+	[EXIT_REASON_VMPTRLD] = {exit_undefined, false},
+	[EXIT_REASON_VMPTRST] = {exit_undefined, false},
+	[EXIT_REASON_VMREAD] = {exit_undefined, false},
+	[EXIT_REASON_VMRESUME] = {exit_undefined, false},
+	[EXIT_REASON_VMWRITE] = {exit_undefined, false},
+	[EXIT_REASON_VMXOFF] = {exit_undefined, false},
+	[EXIT_REASON_VMXON] = {exit_undefined, false},
+	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, false},
+	[EXIT_REASON_RDMSR] = {exit_rdmsr, false},
+	[EXIT_REASON_WRMSR] = {exit_wrmsr, false},
+	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true},
+	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true},
+	[EXIT_REASON_INVEPT] = {exit_undefined, false},
+	[EXIT_REASON_INVVPID] = {exit_undefined, false},
+	[EXIT_REASON_XSETBV] = {exit_xsetbv, false},
+	[EXIT_REASON_VMFUNC] = {exit_undefined, false},
+	[EXIT_REASON_ENCLS] = {exit_undefined, false},
+	[EXIT_REASON_PCONFIG] = {exit_undefined, false},
+};
+
+static void read_vectoring(struct vcpu *vcpu)
+{
+	uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO);
+
+	if (!(info & EVENT_VALID))
+		return;
+	vcpu->event = event_from_vectoring(info, vmread32(VMCS_IDT_VECTORING_ERROR),
+					   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+	/* An NMI half delivered blocks NMIs already; its injection anew must not find them blocked. */
+	if ((info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint64_t)BLOCKING_BY_NMI);
+}
+
+void vmx_exit(struct guest_regs *regs)
+{
+	struct vcpu *vcpu = this_vcpu();
+	uint32_t reason;
+	uint32_t basic;
+
+	ept_flush_exit(&vmx.flush, vcpu->cpu->index);
+	if (vmx.stats)
+		vcpu->exit_tsc = rdtsc();
+	reason = vmread32(VMCS_EXIT_REASON);
+	basic = reason & EXIT_REASON_BASIC;
+	vcpu->regs = regs;
+	vcpu->reason = reason;
+	vcpu->event.info = 0;
+
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		dump_entry_failure(vcpu);
+	if (basic >= EXIT_REASON_COUNT || !handlers[basic].handle)
+		panic("unexpected VM exit, reason %" PRIu32, basic);
+	vcpu->exits[basic]++;
+	if (handlers[basic].may_vector)
+		read_vectoring(vcpu);
+	handlers[basic].handle(vcpu);
+}
+
+static void set_nmi_window(struct vcpu *vcpu, bool on)
+{
+	uint32_t proc = on ? vcpu->controls.proc | PROC_NMI_WINDOW : vcpu->controls.proc & ~PROC_NMI_WINDOW;
+
+	if (proc == vcpu->controls.proc)
+		return;
+	vcpu->controls.proc = proc;
+	vmwrite(VMCS_PROC_CONTROLS, proc);
+}
+
+/*
+ * Queued NMIs: one is injected when nothing else is and the guest is open to it. Blocking by STI or MOV SS
+ * is waited out through the window too; SDM "Checks on Guest Non-Register State" lets some CPUs refuse it.
+ */
+static void deliver_nmi(struct vcpu *vcpu)
+{
+	const uint32_t blocking = BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS | BLOCKING_BY_STI;
+
+	if (!(vcpu->event.info & EVENT_VALID) &&
+	    !(vmread32(VMCS_GUEST_INTERRUPTIBILITY) & blocking)) {
+		vcpu->event = (struct guest_event){EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI, 0, 0};
+		vcpu->nmi_queued--;
+	}
+	set_nmi_window(vcpu, vcpu->nmi_queued != 0);
+}
+
+static void write_event(const struct guest_event *event)
+{
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
+	if (event->info & EVENT_ERROR_CODE)
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR, event->error_code);
+	if (event->instruction_length)
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
+}
+
+/* The last C code before VM entry. May run several times for one entry: see vmx/entry.S. */
+void vmx_before_entry(void)
+{
+	struct vcpu *vcpu = this_vcpu();
+	struct percpu *cpu = vcpu->cpu;
+
+	if (cpu->nmi_event)
+		take_nmi_event(vcpu);
+	if (vcpu->waiting_for_sipi)
+		return; /* not in the guest until the SIPI exit; nothing can be injected, no one need wait */
+	if (vcpu->nmi_queued || (vcpu->controls.proc & PROC_NMI_WINDOW))
+		deliver_nmi(vcpu);
+	if (vcpu->event.info & EVENT_VALID)
+		write_event(&vcpu->event);
+	if (vmx.stats) {
+		uint64_t now = rdtsc();
+
+		vcpu->root_tsc += now - vcpu->exit_tsc;
+		vcpu->exit_tsc = now;
+	}
+	ept_flush_enter(&vmx.flush, cpu->index);
+}
+
+void vmx_resume_failed(void)
+{
+	panic("VMRESUME failed, VM-instruction error %" PRIu32 " (%s)", vmread32(VMCS_INSTRUCTION_ERROR),
+	      dump_instruction_error(vmread32(VMCS_INSTRUCTION_ERROR)));
+}
+
+void exit_triple_fault(struct vcpu *vcpu)
+{
+	/*
+	 * A CPU in shutdown resets the machine on real boards, and Linux uses that as its last resort to
+	 * reboot: not an error of the monitor.
+	 */
+	log_warn("guest triple fault on CPU %" PRIu32 ": resetting the machine", vcpu->cpu->index);
+	dump_guest(LOG_DEBUG);
+	machine_reset();
+}
+
+void guest_advance(struct vcpu *vcpu)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP);
+	uint64_t next = rip + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS);
+	uint32_t interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	(void)vcpu;
+	/* Outside 64-bit code RIP has 32 bits. */
+	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) &&
+	    !(vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
+		next = (uint32_t)next;
+	vmwrite(VMCS_GUEST_RIP, next);
+	if (__builtin_expect(interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			interruptibility & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+		vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
+		/* SDM "Debug Exceptions": with BTF only branches trap, and no instruction handled here is one. */
+		if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+			vmwrite(VMCS_GUEST_PENDING_DEBUG,
+				vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+	}
+}
+
+void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
+{
+	struct guest_event deferred;
+	bool protected_mode = vmread(VMCS_GUEST_CR0) & CR0_PE;
+
+	if (event_combine(vcpu->event, event_exception(vector, error_code), &vcpu->event, &deferred) ==
+	    EVENT_TRIPLE_FAULT)
+		exit_triple_fault(vcpu);
+	vcpu->event = event_fit_mode(vcpu->event, protected_mode);
+	/*
+	 * An NMI whose delivery faulted comes again later, as the CPU would have it. An external interrupt
+	 * cannot: without exits on them the monitor does not acknowledge interrupts, and the local APIC
+	 * has this one in service; the guest sees it lost, as when real hardware faults in delivery.
+	 */
+	if ((deferred.info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI && (deferred.info & EVENT_VALID) &&
+	    vcpu->nmi_queued < 2)
+		vcpu->nmi_queued++;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VM exits: the handlers by family, and what they share. SDM: "Reasons for VM Exits",
+ * "Information for VM Exits".
+ */
+#ifndef SECPOD_VMX_EXIT_H
+#define SECPOD_VMX_EXIT_H
+
+#include "vmx/vcpu.h"
+
+/* exit_cpuid.c */
+void exit_cpuid(struct vcpu *vcpu);
+/* exit_cr.c */
+void exit_cr_access(struct vcpu *vcpu);
+/* exit_ept.c */
+void exit_ept_violation(struct vcpu *vcpu);
+void exit_ept_misconfig(struct vcpu *vcpu);
+/* exit_event.c */
+void exit_exception_nmi(struct vcpu *vcpu);
+void exit_nmi_window(struct vcpu *vcpu);
+/* exit_init.c */
+void exit_init(struct vcpu *vcpu);
+void exit_sipi(struct vcpu *vcpu);
+/* exit_instruction.c */
+void exit_undefined(struct vcpu *vcpu);
+void exit_vmcall(struct vcpu *vcpu);
+void exit_invd(struct vcpu *vcpu);
+void exit_xsetbv(struct vcpu *vcpu);
+void exit_task_switch(struct vcpu *vcpu);
+/* exit_msr.c */
+void exit_rdmsr(struct vcpu *vcpu);
+void exit_wrmsr(struct vcpu *vcpu);
+/* exit.c */
+void exit_triple_fault(struct vcpu *vcpu);
+
+/* guest_advance - the exiting instruction is done: RIP, RFLAGS.RF, interruptibility, pending single step. */
+void guest_advance(struct vcpu *vcpu);
+
+/*
+ * guest_inject - raise an exception in the guest at the next VM entry, combined with an event whose delivery
+ * the exit interrupted. RIP stays.
+ */
+void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code);
+
+/* take_nmi_event - sort what the NMI handler noted: the monitor's own kick, or an NMI of the guest's. */
+void take_nmi_event(struct vcpu *vcpu);
+
+/* stats_read - value of SECPOD_STAT_* index; false when there is no such index. */
+bool stats_read(uint32_t index, uint64_t *value);
+
+#endif

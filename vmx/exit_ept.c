@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* EPT violations: the secure space, and address space that is mapped at first use. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vmm/log.h"
+#include "vmm/panic.h"
+#include "vmm/x86.h"
+#include "vmx/exit.h"
+#include "vmx/insn.h"
+#include "vmx/state.h"
+
+/* Records beyond this many go to the log ring only: a guest that sweeps the region must not own the console. */
+#define CONSOLE_RECORDS 32u
+
+static uint32_t access_of(uint64_t qualification)
+{
+	uint32_t access = 0;
+
+	if (qualification & EPT_QUAL_READ)
+		access |= SECURE_READ;
+	if (qualification & EPT_QUAL_WRITE)
+		access |= SECURE_WRITE;
+	if (qualification & EPT_QUAL_FETCH)
+		access |= SECURE_FETCH;
+	return access;
+}
+
+static void record(uint64_t gpa, uint64_t qualification)
+{
+	const char *kind = qualification & EPT_QUAL_FETCH ? "fetch from" :
+			   qualification & EPT_QUAL_WRITE ? "write to" :
+							    "read of";
+	enum log_level level = vmx.secure.records <= CONSOLE_RECORDS ? LOG_WARNING : LOG_DEBUG;
+
+	log_at(level, "guest %s the secure space at %#" PRIx64 "%s, RIP %#" PRIx64 ", CPL %u", kind, gpa,
+	       qualification & EPT_QUAL_LINEAR_VALID && !(qualification & EPT_QUAL_TRANSLATED) ?
+		       " by a page walk" :
+		       "",
+	       vmread(VMCS_GUEST_RIP), SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)));
+}
+
+/* SDM "Information About NMI Unblocking Due to IRET": the IRET will be executed again. */
+static void restore_nmi_blocking(const struct vcpu *vcpu, uint64_t qualification)
+{
+	if ((qualification & EPT_QUAL_NMI_UNBLOCKING) && !(vcpu->event.info & EVENT_VALID))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
+}
+
+/* The rights the access needs are there: another CPU has changed the map meanwhile. */
+static bool is_stale(uint64_t gpa, uint64_t qualification)
+{
+	struct ept_leaf leaf;
+	uint32_t wanted = 0;
+
+	if (ept_lookup(&vmx.ept, gpa, &leaf))
+		return false;
+	if (qualification & EPT_QUAL_READ)
+		wanted |= EPT_READ;
+	if (qualification & EPT_QUAL_WRITE)
+		wanted |= EPT_WRITE;
+	if (qualification & EPT_QUAL_FETCH)
+		wanted |= EPT_EXEC;
+	return wanted && (leaf.rights & wanted) == wanted;
+}
+
+void exit_ept_violation(struct vcpu *vcpu)
+{
+	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	bool first;
+	int result;
+
+	restore_nmi_blocking(vcpu, qualification);
+	switch (secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first)) {
+	case SECURE_RETRY:
+		if (first)
+			record(gpa, qualification);
+		return;
+	case SECURE_REFUSE:
+		if (first)
+			record(gpa, qualification);
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	case SECURE_NOT_OURS:
+		break;
+	}
+
+	result = ept_map_lazy(&vmx.ept, gpa);
+	if (result == EPT_FLUSH_NEEDED)
+		vmx_flush_ept();
+	if (result >= 0)
+		return;
+	if (result == -ENOENT && is_stale(gpa, qualification))
+		return;
+	panic("EPT violation at %#" PRIx64 ", qualification %#" PRIx64 ": %d", gpa, qualification, result);
+}
+
+void exit_ept_misconfig(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	panic("EPT misconfiguration at %#" PRIx64, vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+}

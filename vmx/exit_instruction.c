@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Instructions that always exit and belong to no other family. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vmm/cpu_ops.h"
+#include "vmm/log.h"
+#include "vmm/msr_safe.h"
+#include "vmm/panic.h"
+#include "vmm/x86.h"
+#include "vmx/cr_rules.h"
+#include "vmx/exit.h"
+#include "vmx/insn.h"
+#include "vmx/launch.h"
+#include "vmx/state.h"
+
+void exit_undefined(struct vcpu *vcpu)
+{
+	guest_inject(vcpu, VECTOR_UD, 0);
+}
+
+/* The boot code's own calls: only from the monitor's image, at CPL 0, while it is not sealed. */
+static bool is_boot_call(void)
+{
+	const struct secpod_handoff *handoff = vmx.handoff;
+	uint64_t rip = vmread(VMCS_GUEST_RIP);
+
+	return !vmx.sealed && rip - handoff->image_base < handoff->image_size &&
+	       SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) == 0;
+}
+
+static void seal(struct vcpu *vcpu)
+{
+	int result = secure_space_hide(&vmx.secure, &vmx.ept);
+
+	if (result < 0) {
+		vcpu->regs->rax = (uint64_t)(int64_t)result;
+		guest_advance(vcpu);
+		return;
+	}
+	vmx.sealed = true;
+	vmx_flush_ept();
+	log_info("sealed: %#" PRIx64 "-%#" PRIx64 " is out of the guest's view", vmx.secure.base,
+		 vmx.secure.base + vmx.secure.size - 1);
+	vcpu->regs->rax = 0;
+	vmwrite(VMCS_GUEST_RIP, vcpu->regs->rdx);
+}
+
+void exit_vmcall(struct vcpu *vcpu)
+{
+	if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_SEAL) {
+		seal(vcpu);
+	} else if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_UNLAUNCH) {
+		vcpu->regs->rax = 0;
+		guest_advance(vcpu);
+		vmx_leave_operation(vcpu);
+	} else {
+		exit_undefined(vcpu);
+	}
+}
+
+/* INVD would throw away the monitor's own modified lines; SDM allows WBINVD in its place. */
+void exit_invd(struct vcpu *vcpu)
+{
+	wbinvd();
+	guest_advance(vcpu);
+}
+
+/*
+ * CPL and CR4.OSXSAVE the CPU has checked: #UD and #GP for those come before the exit. Only the low half of
+ * RCX counts.
+ */
+void exit_xsetbv(struct vcpu *vcpu)
+{
+	struct guest_regs *regs = vcpu->regs;
+	struct cpuid_result components = cpuid(CPUID_XSTATE, 0);
+	uint64_t supported = (uint64_t)components.edx << 32 | components.eax;
+	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
+
+	if (!xcr0_write_ok((uint32_t)regs->rcx, value, supported) || xsetbv_safe(0, value)) {
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	guest_advance(vcpu);
+}
+
+/*
+ * Only code outside IA-32e mode can switch tasks in hardware, and no system SecPod starts does. The attempt
+ * is answered like a bad TSS descriptor.
+ */
+void exit_task_switch(struct vcpu *vcpu)
+{
+	uint16_t selector = (uint16_t)vmread(VMCS_EXIT_QUALIFICATION);
+
+	log_warn("guest task switch to selector %#x refused", selector);
+	guest_inject(vcpu, VECTOR_GP, selector & 0xfffcu);
+}

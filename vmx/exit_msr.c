@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* RDMSR and WRMSR that the bitmap, or its limits, send here. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vmm/cpu_ops.h"
+#include "vmm/log.h"
+#include "vmm/msr_safe.h"
+#include "vmm/x86.h"
+#include "vmx/exit.h"
+#include "vmx/insn.h"
+#include "vmx/msr_policy.h"
+#include "vmx/state.h"
+
+/* Guards the machine's MTRR snapshot while it is changed; never held while waiting for other CPUs. */
+static struct spinlock mtrr_lock;
+static struct mtrr_state mtrr;
+
+void vmx_mtrr_start(const struct mtrr_state *initial)
+{
+	mtrr = *initial;
+}
+
+/*
+ * SDM "MTRR Maintenance Programming Interface": caches are off and empty while a type changes. The guest's
+ * own CR0.CD is a shadow only, so it is done here around the write.
+ */
+static int write_uncached(uint32_t msr, uint64_t value)
+{
+	uint64_t cr0 = read_cr0();
+	int error;
+
+	write_cr0((cr0 & ~CR0_NW) | CR0_CD);
+	wbinvd();
+	error = wrmsr_safe(msr, value);
+	wbinvd();
+	write_cr0(cr0);
+	return error;
+}
+
+/*
+ * While MTRRs are disabled on the way to a new setting (Linux: CD = 1, E = 0, new ranges, E = 1) the map is
+ * left as it is: caches are off in the guest's mind, and every type but the final one would be torn
+ * down again at once.
+ */
+static int follow_mtrrs(uint32_t msr, uint64_t value)
+{
+	const uint64_t enabled = 1u << 11;
+	uint64_t *slot;
+	int result = 0;
+
+	spin_lock(&mtrr_lock);
+	slot = mtrr_msr_slot(&mtrr, msr);
+	if (slot)
+		*slot = value;
+	if (mtrr.def_type & enabled || !(vmread(VMCS_CR0_SHADOW) & CR0_CD))
+		result = ept_set_mtrr(&vmx.ept, &mtrr);
+	spin_unlock(&mtrr_lock);
+	if (result == -ENOMEM)
+		log_error("MTRR change: pool empty, parts of memory are uncached now");
+	return result;
+}
+
+static int write_mtrr(uint32_t msr, uint64_t value)
+{
+	int error;
+
+	if (!mtrr_write_ok(&mtrr, msr, value))
+		return -EPERM;
+	error = write_uncached(msr, value);
+	if (error)
+		return error;
+	if (follow_mtrrs(msr, value) != 0)
+		vmx_flush_ept();
+	return 0;
+}
+
+static int write_apic_base(uint64_t value)
+{
+	uint64_t old = rdmsr(MSR_APIC_BASE);
+
+	if (!apic_base_write_ok(old, value, vmx.physical_bits)) {
+		log_warn("guest write of IA32_APIC_BASE refused: %#" PRIx64 " -> %#" PRIx64, old, value);
+		return -EPERM;
+	}
+	return wrmsr_safe(MSR_APIC_BASE, value);
+}
+
+void exit_rdmsr(struct vcpu *vcpu)
+{
+	struct guest_regs *regs = vcpu->regs;
+	uint32_t msr = (uint32_t)regs->rcx;
+	uint64_t value = 0;
+	int error;
+
+	switch (msr_rule_of(msr)->read) {
+	case MSR_LOCKED:
+		error = rdmsr_safe(msr, &value);
+		value = feature_control_view(value);
+		break;
+	case MSR_REFUSE:
+		error = -EPERM;
+		break;
+	default:
+		error = rdmsr_safe(msr, &value);
+		break;
+	}
+	if (error) {
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	regs->rax = (uint32_t)value;
+	regs->rdx = value >> 32;
+	guest_advance(vcpu);
+}
+
+void exit_wrmsr(struct vcpu *vcpu)
+{
+	struct guest_regs *regs = vcpu->regs;
+	uint32_t msr = (uint32_t)regs->rcx;
+	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
+	int error;
+
+	switch (msr_rule_of(msr)->write) {
+	case MSR_IGNORE:
+		log_info("guest write of MSR %#" PRIx32 " ignored: %s", msr, msr_rule_of(msr)->reason);
+		error = 0;
+		break;
+	case MSR_LOCKED:
+	case MSR_REFUSE:
+		error = -EPERM;
+		break;
+	case MSR_MTRR:
+		error = write_mtrr(msr, value);
+		break;
+	case MSR_APIC_BASE_WRITE:
+		error = write_apic_base(value);
+		break;
+	default:
+		error = wrmsr_safe(msr, value);
+		break;
+	}
+	if (error)
+		guest_inject(vcpu, VECTOR_GP, 0);
+	else
+		guest_advance(vcpu);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/msr_policy.h"
+
+#include <string.h>
+
+#include "vmm/x86.h"
+
+static const struct msr_rule rules[] = {
+	{MSR_APIC_BASE, MSR_APIC_BASE, MSR_PASS, MSR_APIC_BASE_WRITE,
+	 "a moved APIC page covers other memory, past EPT"},
+	{MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_LOCKED, MSR_LOCKED,
+	 "VMX belongs to the monitor; locked off, as firmware can leave it"},
+	{MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG, MSR_PASS, MSR_IGNORE,
+	 "microcode cannot be loaded from the guest; Linux reads the revision back and sees no change"},
+	{0x9b, 0x9b, MSR_REFUSE, MSR_REFUSE, "IA32_SMM_MONITOR_CTL: dual-monitor SMM goes with VMX"},
+	{MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSBASE0 + 2 * 32 - 1, MSR_PASS, MSR_MTRR,
+	 "EPT memory types follow the MTRRs"},
+	{MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, MSR_PASS, MSR_MTRR, "as above"},
+	{MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, MSR_PASS, MSR_MTRR, "as above"},
+	{MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, MSR_PASS, MSR_MTRR, "as above"},
+	{MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, MSR_PASS, MSR_MTRR, "as above"},
+	{MSR_VMX_BASIC, MSR_VMX_LAST, MSR_REFUSE, MSR_REFUSE, "the guest's CPU has no VMX"},
+	{MSR_RTIT_OUTPUT_BASE, MSR_RTIT_LAST, MSR_REFUSE, MSR_REFUSE,
+	 "Processor Trace writes to host-physical addresses, past EPT; hidden in CPUID"},
+	{MSR_HW_FEEDBACK_PTR, MSR_HW_FEEDBACK_CONFIG, MSR_REFUSE, MSR_REFUSE,
+	 "hardware feedback writes to a host-physical address, past EPT; hidden in CPUID"},
+	{0x40000000, 0x400000ff, MSR_REFUSE, MSR_REFUSE,
+	 "hypervisor-defined range: not ours to forward to whoever may be below"},
+	{0, 0xffffffff, MSR_PASS, MSR_PASS, "the guest owns the machine"},
+};
+
+const struct msr_rule *msr_rule_of(uint32_t msr)
+{
+	const struct msr_rule *rule = rules;
+
+	while (msr < rule->first || msr > rule->last)
+		rule++;
+	return rule;
+}
+
+/* SDM "MSR-Bitmap Address": MSRs 0..1FFFH and C0000000H..C0001FFFH, 1 KiB for each kind of access. */
+#define BITMAP_MSRS 0x2000u
+#define BITMAP_HIGH_FIRST 0xc0000000u
+#define BITMAP_READ_LOW 0u
+#define BITMAP_READ_HIGH 1024u
+#define BITMAP_WRITE_LOW 2048u
+#define BITMAP_WRITE_HIGH 3072u
+
+bool msr_in_bitmap(uint32_t msr)
+{
+	return msr < BITMAP_MSRS || (msr >= BITMAP_HIGH_FIRST && msr - BITMAP_HIGH_FIRST < BITMAP_MSRS);
+}
+
+static void set_bit(uint8_t *bitmap, uint32_t offset, uint32_t bit)
+{
+	bitmap[offset + bit / 8] = (uint8_t)(bitmap[offset + bit / 8] | 1u << (bit % 8));
+}
+
+static void build_half(uint8_t *bitmap, uint32_t first, uint32_t read_offset, uint32_t write_offset)
+{
+	for (uint32_t i = 0; i < BITMAP_MSRS; i++) {
+		const struct msr_rule *rule = msr_rule_of(first + i);
+
+		if (rule->read != MSR_PASS)
+			set_bit(bitmap, read_offset, i);
+		if (rule->write != MSR_PASS)
+			set_bit(bitmap, write_offset, i);
+	}
+}
+
+void msr_bitmap_build(uint8_t *bitmap)
+{
+	memset(bitmap, 0, MSR_BITMAP_SIZE);
+	build_half(bitmap, 0, BITMAP_READ_LOW, BITMAP_WRITE_LOW);
+	build_half(bitmap, BITMAP_HIGH_FIRST, BITMAP_READ_HIGH, BITMAP_WRITE_HIGH);
+}
+
+uint64_t feature_control_view(uint64_t real)
+{
+	return (real & ~(FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX | FEATURE_CONTROL_SENTER |
+			 FEATURE_CONTROL_SGX)) |
+	       FEATURE_CONTROL_LOCK;
+}
+
+bool apic_base_write_ok(uint64_t old, uint64_t new_value, uint32_t physical_bits)
+{
+	uint64_t address = ((1ULL << physical_bits) - 1) & APIC_BASE_ADDR;
+	uint64_t writable = APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE;
+
+	if ((old ^ new_value) & address)
+		return false;
+	return !(new_value & ~(address | writable));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all CPUs share in vmx/: built once by vmx_init(), afterwards read-only but for what the parts
+ * themselves lock.
+ */
+#ifndef SECPOD_VMX_STATE_H
+#define SECPOD_VMX_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/ept.h"
+#include "ept/invalidate.h"
+#include "secpod/secure_space.h"
+#include "vmm/handoff.h"
+#include "vmx/cpuid_policy.h"
+#include "vmx/vcpu.h"
+
+/* The guest's one VPID: TLBs are per logical processor, so all vCPUs may share it. */
+#define VMX_GUEST_VPID 1u
+
+/* vmx_mtrr_start - MTRRs as they are when the first CPU is launched (exit_msr.c follows them from there). */
+void vmx_mtrr_start(const struct mtrr_state *initial);
+
+struct vmx_state {
+	const struct secpod_handoff *handoff;
+	bool stats;  /* SECPOD_CFG_DEBUG_STATS */
+	bool sealed; /* no way out of VMX operation any more */
+	uint32_t physical_bits;
+	uint64_t launch_tsc;
+	struct page_pool *pool;
+	struct ept ept;
+	uint64_t eptp;
+	struct ept_flush flush;
+	struct secure_space secure;
+	uint8_t *msr_bitmap;
+	struct vcpu *vcpu[SECPOD_MAX_CPUS];
+};
+
+extern struct vmx_state vmx;
+
+/* vmx_flush_ept - all-CPU invalidation of EPT translations, for a change that needs it; frees old tables. */
+void vmx_flush_ept(void);
+
+/* vmx_flush_init - set up the invalidation protocol for this machine's CPUs (kick.c). */
+int vmx_flush_init(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One virtual CPU: the guest's side of one logical processor, for ever the same one.
+ */
+#ifndef SECPOD_VMX_VCPU_H
+#define SECPOD_VMX_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/percpu.h"
+#include "vmx/capabilities.h"
+#include "vmx/event.h"
+#include "vmx/vmcs.h"
+
+/* General-purpose registers at a VM exit, in the SDM's numbering (the RSP slot is unused: VMCS). */
+struct guest_regs {
+	uint64_t rax, rcx, rdx, rbx, rsp_unused, rbp, rsi, rdi;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+};
+_Static_assert(sizeof(struct guest_regs) == 128, "pushed by vmx/entry.S");
+
+struct vcpu {
+	struct percpu *cpu;
+	struct guest_regs *regs; /* valid during a VM exit */
+	void *vmxon_region;
+	void *vmcs;
+	struct vmx_capabilities caps;
+	struct vmx_controls controls; /* as last written */
+	uint64_t launch_cr0;	      /* as the firmware had them */
+	uint64_t launch_cr4;
+	uint32_t reason;	      /* of the running exit, all 32 bits */
+	struct guest_event event;     /* to be injected at the next VM entry */
+	uint32_t nmi_queued;	      /* NMIs for the guest not yet injected (0..2, as hardware latches) */
+	bool waiting_for_sipi;	      /* entered with the wait-for-SIPI activity state */
+	uint64_t nmi_count;
+	uint64_t exit_tsc;	      /* TSC at the running exit, with debug-stats only */
+	uint64_t root_tsc;	      /* sum over exits, with debug-stats only */
+	uint64_t wait_turns;	      /* of the invalidation this CPU waits for */
+	uint64_t exits[EXIT_REASON_COUNT];
+};
+
+static inline struct vcpu *this_vcpu(void)
+{
+	return this_cpu()->vcpu;
+}
+
+#endif
