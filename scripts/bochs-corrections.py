@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Correct two faults of Bochs 3.0 that SecPod's tests depend on, in an unpacked source tree.
+
+usage: bochs-corrections.py TREE
+
+The table below is the whole of it: in which function, after (or before) which line, which lines of
+ours are added. Nothing is changed when one of the places cannot be found exactly once.
+"""
+
+import sys
+
+# (file, function, where, anchor, lines)
+CORRECTIONS = [
+    # With more than one CPU an instruction left by an exception or a VM exit does not commit its
+    # RIP. An event taken before the next instruction then saves a stale guest RIP.
+    ("cpu/cpu.cc", "void BX_CPU_C::cpu_run_trace(", "after", "{", """
+  BX_CPU_THIS_PTR prev_rip = RIP;
+  BX_CPU_THIS_PTR speculative_rsp = false;
+"""),
+    # The CPU's own updates of accessed and dirty bits go through addresses that were translated
+    # for reading, so EPT's write permission is never asked (SDM "EPT Violations").
+    ("cpu/paging.cc", "BX_CPU_C::translate_linear_long_mode(", "after",
+     "bx_phy_address entry_addr[5];", """
+  bx_phy_address entry_gpa[5];
+"""),
+    ("cpu/paging.cc", "BX_CPU_C::translate_linear_long_mode(", "after",
+     "entry_addr[leaf] = ppf +", """
+    entry_gpa[leaf] = entry_addr[leaf];
+"""),
+    ("cpu/paging.cc", "BX_CPU_C::translate_linear_long_mode(", "before",
+     "update_access_dirty_PAE(", """
+  if (BX_CPU_THIS_PTR in_vmx_guest && BX_CPU_THIS_PTR vmcs.vmexec_ctrls2.EPT_ENABLE()) {
+    for (int level = start_leaf; level >= leaf; --level) {
+      Bit64u set = 0x20;
+
+      if (level == leaf && isWrite)
+        set |= 0x40;
+      if ((entry[level] & set) != set)
+        translate_guest_physical(entry_gpa[level], laddr, true, true, 0, 0, 0, BX_WRITE);
+    }
+  }
+"""),
+]
+
+
+def correct(lines, function, where, anchor, added):
+    """Returns lines with added put at the anchor inside function; raises ValueError if it is not there once."""
+    starts = [n for n, line in enumerate(lines) if function in line and not line.rstrip().endswith(";")]
+    if len(starts) != 1:
+        raise ValueError("%s found %d times" % (function, len(starts)))
+    end = next(n for n in range(starts[0], len(lines)) if lines[n].startswith("}"))
+    places = [n for n in range(starts[0] + 1, end) if lines[n].strip().startswith(anchor)]
+    if not places or (len(places) > 1 and anchor != "{"):
+        raise ValueError("%s: '%s' found %d times" % (function, anchor, len(places)))
+    at = places[0] + (1 if where == "after" else 0)
+    return lines[:at] + added.strip("\n").split("\n") + lines[at:]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    texts = {}
+    for name, function, where, anchor, added in CORRECTIONS:
+        path = "%s/%s" % (sys.argv[1], name)
+        if path not in texts:
+            with open(path, encoding="latin-1") as source:
+                texts[path] = source.read().split("\n")
+        try:
+            texts[path] = correct(texts[path], function, where, anchor, added)
+        except (ValueError, StopIteration) as error:
+            sys.exit("%s: not the source this was written for: %s" % (path, error))
+    for path, lines in texts.items():
+        with open(path, "w", encoding="latin-1") as source:
+            source.write("\n".join(lines))
+
+
+main()
