@@ -7,13 +7,17 @@
  * for the "'" flag only: here as in the C locale nothing is grouped.
  *
  * errno lives in one structure for all CPUs (newlib is built without threads): the monitor's own functions
- * return their error and nobody reads errno.
+ * return their error and nobody reads errno. newlib's own instance of the structure refers to the
+ * standard streams; this one starts as zeros, which is all that the functions in use need.
  */
 #include <errno.h>
 #include <locale.h>
 #include <malloc.h>
 #include <reent.h>
 #include <stddef.h>
+
+static struct _reent reent_of_all_cpus;
+struct _reent *_impure_ptr = &reent_of_all_cpus;
 
 void *_malloc_r(struct _reent *reent, size_t size)
 {
