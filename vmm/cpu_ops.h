@@ -165,7 +165,7 @@ static inline void cpu_relax(void)
 	__builtin_ia32_pause();
 }
 
-static inline void cpu_halt_forever(void)
+static inline _Noreturn void cpu_halt_forever(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt" : : : "memory");
