@@ -9,15 +9,20 @@
 # A program is the test and the sources that the table names for it: the very files of the monitor, and what
 # tests share.
 
-unit_mtrr := ept/mtrr.c
-unit_page_pool := vmm/page_pool.c
 unit_ept_sources := ept/mtrr.c ept/ept_tables.c ept/ept_map.c ept/ept_protect.c ept/ept_lazy.c \
 	ept/ept_types.c vmm/page_pool.c tests/unit/ept_fixture.c
+unit_mtrr := $(unit_ept_sources)
+unit_page_pool := vmm/page_pool.c
 unit_ept_map := $(unit_ept_sources)
 unit_ept_protect := $(unit_ept_sources)
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
 unit_invalidate := ept/invalidate.c $(unit_ept_sources)
+unit_capabilities := vmx/capabilities.c
+unit_cr_rules := vmx/cr_rules.c
+unit_event := vmx/event.c
+unit_msr_policy := vmx/msr_policy.c
+unit_cpuid_policy := vmx/cpuid_policy.c
 
 UNIT_CC ?= gcc
 UNIT_OUT ?= build/tests/unit
