@@ -23,6 +23,9 @@ unit_cr_rules := vmx/cr_rules.c
 unit_event := vmx/event.c
 unit_msr_policy := vmx/msr_policy.c
 unit_cpuid_policy := vmx/cpuid_policy.c
+unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
+	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
+unit_entry_check_guest := $(unit_entry_check)
 
 UNIT_CC ?= gcc
 UNIT_OUT ?= build/tests/unit
