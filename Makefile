@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+# ---- the monitor's compiler and flags (boot/ and tests/guest use their own, see their build.mk)
+
+MONITOR_CC ?= gcc
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+# No SSE, no red zone: interrupts and the guest's vector state. No host header: newlib's, then the compiler's.
+MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-ffunction-sections -fdata-sections $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -I. \
+	-nostdinc -isystem build/newlib/include -isystem $(shell $(MONITOR_CC) -print-file-name=include)
+# Code and data of the monitor, bytes.
+MONITOR_SIZE_LIMIT := 524288
+
+export SOURCE_DATE_EPOCH := 1700000000
+
+.PHONY: help
+help:
+	@echo "SecPod: a thin hypervisor that protects the one Linux it runs"
+	@echo
+	@echo "  make              build build/secpod.efi"
+	@echo "  make setup        install and build what is needed (Debian 12 or 13; run and test do it too)"
+	@echo "  make run          boot Debian's kernel under SecPod in the emulator, live on this terminal"
+	@echo "  make shell        the same, ending in the guest's shell"
+	@echo "  make run-kvm      the same image in QEMU with nested KVM, where the host offers it"
+	@echo "  make test         everything below, but bench"
+	@echo "  make unit         unit tests on this machine"
+	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
+	@echo "  make bench        exits, instructions and sizes against their limits"
+	@echo "  make image        the disk image of make run: build/image/run.img"
+	@echo "  make check-format formatting against .clang-format"
+	@echo "  make lint         static analysis"
+	@echo "  make clean        remove what was built, keep what set-up fetched"
+
+-include vmm/build.mk
+-include boot/build.mk
+-include tests/acpi/build.mk
+-include tests/linux/build.mk
+-include tests/guest/build.mk
+-include tests/unit/build.mk
+
+.PHONY: all
+all: build/secpod.efi build/.monitor-size
+
+build/newlib/libc.a: scripts/build-newlib
+	scripts/build-newlib build/newlib >build/newlib.log 2>&1 || { tail build/newlib.log; exit 1; }
+
+build/.monitor-size: build/monitor.elf scripts/check-size
+	scripts/check-size $< $(MONITOR_SIZE_LIMIT)
+	@touch $@
+
+.PHONY: setup
+setup:
+	@scripts/setup
+
+# ---- images and machines
+
+# Everything the guest side of a disk image is made of.
+IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz
+
+.PHONY: image run shell run-kvm
+image: all $(IMAGE_PARTS)
+	scripts/mkimage --output build/image/run.img --kernel 6.1 --words hello,summary
+
+run: setup
+	@$(MAKE) --no-print-directory run-prepared
+
+.PHONY: run-prepared
+run-prepared: image
+	scripts/run-bochs --name run --image build/image/run.img --cpus 2 --live --timeout 900 \
+		--expect 'GUEST: hypervisor SecPodSecPod' --expect 'GUEST: hello passed' \
+		--expect 'GUEST: summary passed' --expect 'GUEST: done, 0 failed'
+
+shell: setup
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	scripts/mkimage --output build/image/shell.img --kernel 6.1 --words shell
+	scripts/run-bochs --name shell --image build/image/shell.img --cpus 2 --shell
+
+run-kvm: setup
+	@scripts/run-kvm --check
+	@$(MAKE) --no-print-directory image
+	scripts/run-kvm --name run-kvm --image build/image/run.img --cpus 2 --live --timeout 300 \
+		--expect 'GUEST: hypervisor SecPodSecPod' --expect 'GUEST: done, 0 failed'
+
+# ---- tests
+
+.PHONY: test system bench
+test: setup
+	@$(MAKE) --no-print-directory check-format lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory system
+
+system: setup
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(GUEST_PAYLOADS)
+	scripts/system-tests $(T)
+
+bench: setup
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	scripts/bench
+
+# ---- checks
+
+# What git would commit: tracked and new files, no ignored ones.
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+.PHONY: check-format lint
+check-format:
+	scripts/check-format $(C_FILES)
+
+lint: build/newlib/libc.a
+	scripts/lint $(C_FILES)
+
+.PHONY: clean
+clean:
+	rm -rf build/monitor build/monitor.elf build/boot build/secpod.efi build/tests build/image \
+		build/run build/.monitor-size
