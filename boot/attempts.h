@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The boot-attempt counter: the UEFI variable SecPodBootAttempts counts the boots under SecPod that
+ * nothing in the guest has confirmed by deleting it or setting it to 0. It ends a loop of boots that hang or
+ * crash; it is no protection, since whoever may write variables may reset or raise it.
+ */
+#ifndef SECPOD_BOOT_ATTEMPTS_H
+#define SECPOD_BOOT_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * attempts_begin - count this boot.
+ * limit: unconfirmed boots allowed, 0 for no limit; then nothing is read or written.
+ * Result: false, after having said so, when the limit is reached; nothing is counted then.
+ */
+bool attempts_begin(uint32_t limit);
+
+/* attempts_withdraw - this boot goes on without SecPod: undo what attempts_begin() counted. */
+void attempts_withdraw(void);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * secpod.efi: read the configuration, start the monitor on every CPU or say why not, start the
+ * operating system's loader. What runs after monitor_start() runs as the guest.
+ */
+#include "boot/attempts.h"
+#include "boot/chain.h"
+#include "boot/config_file.h"
+#include "boot/cpus.h"
+#include "boot/firmware.h"
+#include "boot/monitor.h"
+#include "boot/skip.h"
+#include "vmm/handoff.h"
+
+#define HALT_POLL_US 1000000u
+
+/* Called by GNU-EFI's start-up code. */
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
+
+/* On the image handle of a running SecPod, so that a copy started by it knows. */
+static const EFI_GUID marker_guid = {
+	0x5ec9d0d1, 0x7b1c, 0x4d0e, { 0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x65 }
+};
+
+/* A copy of SecPod under another name must not start the first one again, and so on for ever. */
+static bool started_by_secpod(void)
+{
+	EFI_GUID guid = LOADED_IMAGE_PROTOCOL;
+	EFI_GUID marker = marker_guid;
+	EFI_LOADED_IMAGE *self = protocol_on(own_image, &guid);
+	void *interface;
+
+	return self != NULL && self->ParentHandle != NULL &&
+	       !EFI_ERROR(boot_services->HandleProtocol(self->ParentHandle, &marker, &interface));
+}
+
+static void set_marker(void)
+{
+	EFI_GUID marker = marker_guid;
+	EFI_HANDLE handle = own_image;
+
+	boot_services->InstallProtocolInterface(&handle, &marker, EFI_NATIVE_INTERFACE, NULL);
+}
+
+static void clear_marker(void)
+{
+	EFI_GUID marker = marker_guid;
+
+	boot_services->UninstallProtocolInterface(own_image, &marker, NULL);
+}
+
+static void halt(void)
+{
+	say("halted (on-failure = halt)");
+	boot_services->SetWatchdogTimer(0, WATCHDOG_CODE, 0, NULL);
+	for (;;)
+		boot_services->Stall(HALT_POLL_US);
+}
+
+/* Result: false when SecPod was to start and could not. */
+static bool start_monitor(const struct config *config)
+{
+	char reason[SECPOD_REASON_LEN];
+
+	if (!cpus_precheck(reason, sizeof(reason))) {
+		say("not started: %s", reason);
+		return false;
+	}
+	if (!attempts_begin(config->boot_attempts))
+		return true;
+	if (monitor_start(config))
+		return true;
+	attempts_withdraw();
+	return false;
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+{
+	struct config config;
+	EFI_STATUS status;
+
+	firmware_init(image, table);
+	if (started_by_secpod()) {
+		say("this is another copy of SecPod; back to the first");
+		return EFI_ALREADY_STARTED;
+	}
+	set_marker();
+	say("version " SECPOD_VERSION);
+	config_file_read(&config);
+	if (!config.enabled)
+		say("not started: secpod = off");
+	else if (skip_requested(config.skip_key, config.skip_timeout))
+		say("not started: the skip key was pressed");
+	else if (!start_monitor(&config) && config.on_failure == CONFIG_ON_FAILURE_HALT)
+		halt();
+	status = chain_next(&config);
+	clear_marker();
+	return status;
+}
