@@ -7,18 +7,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "vmm/boot_calls.h"
 #include "vmm/guest_mem.h"
 #include "vmm/handoff.h"
 #include "vmm/host.h"
 #include "vmm/log.h"
 #include "vmm/page_pool.h"
 #include "vmm/panic.h"
-#include "vmm/percpu.h"
+#include "vmm/reset.h"
 #include "vmx/dump.h"
 #include "vmx/vmx.h"
 
 /* Called from vmm/entry.S. */
 int64_t vmm_main(uint32_t op, struct secpod_handoff *handoff, uint32_t cpu);
+
+_Static_assert(SECPOD_OP_SEAL == ENTRY_OP_SEAL, "vmm/entry.S answers it");
 
 static struct page_pool pool;
 
@@ -40,12 +43,8 @@ static int init_step(struct secpod_handoff *handoff, const char **step)
 	error = page_pool_init(&pool, handoff->pool_base, handoff->pool_size);
 	if (error)
 		return error;
-	*step = "per-CPU areas";
-	error = percpu_init(handoff, &pool);
-	if (error)
-		return error;
-	*step = "host page tables";
-	error = host_paging_init(handoff, &pool);
+	*step = "host environment";
+	error = host_init(handoff, &pool);
 	if (error)
 		return error;
 	*step = "guest-memory access";
@@ -63,8 +62,8 @@ static int init(struct secpod_handoff *handoff, char *reason)
 		snprintf(reason, SECPOD_REASON_LEN, "setting up the %s failed (error %d)", step, -error);
 		return error;
 	}
-	host_idt_init();
 	panic_init(handoff);
+	reset_init(handoff);
 	panic_set_dump(dump_for_panic);
 	error = vmx_init(handoff, &pool, reason, SECPOD_REASON_LEN);
 	if (error)

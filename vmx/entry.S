@@ -2,7 +2,7 @@
 /*
  * VM entry and VM exit: the assembler between the guest's registers and vmx/exit.c.
  */
-#define __ASSEMBLER__ 1
+
 #include "vmm/x86.h"
 #include "vmx/vmcs.h"
 

@@ -6,6 +6,7 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
 #include "vmm/panic.h"
+#include "vmm/reset.h"
 #include "vmm/x86.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"

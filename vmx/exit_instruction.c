@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "vmm/boot_calls.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"

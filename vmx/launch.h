@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Entering and leaving VMX operation, and the calls the not yet sealed boot code makes from inside the
- * guest. Constants are shared with vmm/entry.S.
- */
+/* Entering and leaving VMX operation. */
 #ifndef SECPOD_VMX_LAUNCH_H
 #define SECPOD_VMX_LAUNCH_H
 
-/*
- * VMCALL numbers accepted from the monitor's own image, before the seal, at CPL 0. Afterwards they are
- * unknown numbers like any other.
- */
-#define BOOT_CALL_UNLAUNCH 0x5ec0ff01
-/* RDX: where to go on; the monitor's own code is gone from the guest's view when the call returns. */
-#define BOOT_CALL_SEAL 0x5ec0ff02
-
-#ifndef __ASSEMBLER__
 #include "vmx/vcpu.h"
 
 /* vmcs_setup - write every field of the current VMCS of vcpu. Result: 0, -EINVAL (a field was refused). */
@@ -27,6 +15,5 @@ _Noreturn void vmx_leave_operation(struct vcpu *vcpu);
 int vmx_launch_guest(void);
 _Noreturn void vmx_leave(const struct guest_regs *regs, uint64_t rip, uint64_t rsp, uint64_t rflags);
 extern const char vmx_exit_entry[], vmx_window_begin[], vmx_window_end[], vmx_enter_again[];
-#endif
 
 #endif

@@ -141,7 +141,9 @@
 #define VMCS_HOST_RIP 0x6c16
 
 /* The guest's segment fields of one kind follow each other in this order, two encodings apart. */
+#ifndef __ASSEMBLER__
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
+#endif
 #define VMCS_SEGMENT_STEP 2u
 
 /* "Pin-Based VM-Execution Controls" */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "vmm/boot_calls.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"

@@ -14,6 +14,7 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -96,12 +97,14 @@ static int run_shell(void)
 static int power_off(void)
 {
 	sync();
+	tcdrain(STDOUT_FILENO);
 	return reboot(RB_POWER_OFF);
 }
 
 static int restart(void)
 {
 	sync();
+	tcdrain(STDOUT_FILENO);
 	return reboot(RB_AUTOBOOT);
 }
 
