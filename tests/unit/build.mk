@@ -9,6 +9,15 @@
 # A program is the test and the sources that the table names for it: the very files of the monitor, and what
 # tests share.
 
+unit_page_table := vmm/page_table.c vmm/page_pool.c
+unit_host_layout := vmm/host_layout.c vmm/page_table.c vmm/page_pool.c vmm/percpu.c vmm/descriptor.c
+unit_descriptor := vmm/descriptor.c
+unit_ex_table := vmm/ex_table.c
+unit_log_ring := vmm/log_ring.c
+unit_log := vmm/log.c vmm/log_ring.c
+unit_ram_map := vmm/ram_map.c
+unit_acpi_reset := vmm/acpi_reset.c
+unit_serial_divisor := vmm/serial_divisor.c
 unit_ept_sources := ept/mtrr.c ept/ept_tables.c ept/ept_map.c ept/ept_protect.c ept/ept_lazy.c \
 	ept/ept_types.c vmm/page_pool.c tests/unit/ept_fixture.c
 unit_mtrr := $(unit_ept_sources)
@@ -26,6 +35,11 @@ unit_cpuid_policy := vmx/cpuid_policy.c
 unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
+unit_config := boot/config.c boot/text.c
+unit_device_path := boot/device_path.c boot/text.c
+unit_elf := boot/elf.c
+unit_ranges := boot/ranges.c
+unit_text := boot/text.c
 
 UNIT_CC ?= gcc
 UNIT_OUT ?= build/tests/unit
