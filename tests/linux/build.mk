@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# User space of the test guest: one static program, and for "make shell" busybox beside it.
+#   build/tests/linux/initramfs.cpio.gz		the program alone (small: the emulated disk is slow)
+#   build/tests/linux/initramfs-shell.cpio.gz	with busybox
+
+LINUX_TEST_CC ?= gcc
+LINUX_TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -I. $(WARNINGS) -ffile-prefix-map=$(CURDIR)=.
+LINUX_TEST_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard tests/linux/*.c)))
+
+build/tests/linux/%.o: tests/linux/%.c
+	@mkdir -p $(@D)
+	$(LINUX_TEST_CC) $(LINUX_TEST_CFLAGS) -pthread -MMD -MP -c -o $@ $<
+
+build/tests/linux/init: $(LINUX_TEST_OBJECTS)
+	$(LINUX_TEST_CC) -static -pthread -s -Wl,--build-id=none -o $@ $(LINUX_TEST_OBJECTS)
+
+build/tests/linux/initramfs.cpio.gz: build/tests/linux/init scripts/mkinitramfs
+	scripts/mkinitramfs $@ $<
+
+build/tests/linux/initramfs-shell.cpio.gz: build/tests/linux/init scripts/mkinitramfs
+	scripts/mkinitramfs --shell $@ $<
+
+-include $(LINUX_TEST_OBJECTS:.o=.d)
