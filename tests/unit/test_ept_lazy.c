@@ -136,16 +136,15 @@ static void regions_take_turns_in_being_evicted(void **state)
 
 	(void)state;
 	for (i = 0; i < EPT_LAZY_MAX; i++)
-		assert_int_equal(ept_map_lazy(&w.ept, EAGER + i * SIZE_1G), 0);
-	/* As many new ones push out all old ones, not each other. */
+		assert_int_equal(ept_map_lazy(&w.ept, EAGER + (1000 + i) * SIZE_1G), 0);
+	/* As many new ones, at lower addresses, push out all old ones, not each other. */
 	for (i = 0; i < EPT_LAZY_MAX; i++) {
-		assert_int_equal(ept_map_lazy(&w.ept, EAGER + (1000 + i) * SIZE_1G),
-				 EPT_FLUSH_NEEDED);
+		assert_int_equal(ept_map_lazy(&w.ept, EAGER + i * SIZE_1G), EPT_FLUSH_NEEDED);
 		reclaim_all();
 	}
 	for (i = 0; i < EPT_LAZY_MAX; i++) {
-		assert_int_equal(world_lookup(&w, EAGER + i * SIZE_1G).rights, EPT_NONE);
-		assert_int_equal(world_lookup(&w, EAGER + (1000 + i) * SIZE_1G).rights, RWX);
+		assert_int_equal(world_lookup(&w, EAGER + (1000 + i) * SIZE_1G).rights, EPT_NONE);
+		assert_int_equal(world_lookup(&w, EAGER + i * SIZE_1G).rights, RWX);
 	}
 	world_check(&w);
 }
@@ -236,6 +235,17 @@ static void region_taken_away_is_not_mapped_by_use(void **state)
 	world_check(&w);
 }
 
+static void dummy_is_refused_in_the_lazy_part(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_map_dummy(&w.ept, EAGER), -EINVAL);
+	assert_int_equal(world_lookup(&w, EAGER).rights, EPT_NONE);
+	assert_int_equal(ept_map_lazy(&w.ept, EAGER), 0);
+	assert_int_equal(ept_map_dummy(&w.ept, EAGER), -EINVAL);
+	assert_int_equal(w.ept.dummy, 0);
+	world_check(&w);
+}
+
 static void protecting_more_than_there_is_memory_for_is_refused(void **state)
 {
 	struct ept_counts before = w.ept.counts;
@@ -301,6 +311,7 @@ int main(void)
 		CASE(no_memory_and_nothing_to_evict_is_an_error),
 		CASE(region_with_a_protected_page_is_never_evicted),
 		CASE(region_taken_away_is_not_mapped_by_use),
+		CASE(dummy_is_refused_in_the_lazy_part),
 		CASE(protecting_more_than_there_is_memory_for_is_refused),
 		CASE(regions_with_several_types_are_mapped_so),
 		CASE(types_too_fine_for_the_memory_become_uncacheable),

@@ -252,6 +252,30 @@ static void what_cannot_be_split_becomes_uncacheable(void **state)
 	assert_false(w.ept.types_coarse);
 }
 
+static void coarse_types_are_made_good_when_there_is_memory_again(void **state)
+{
+	struct mtrr_state next = w.mtrr;
+	void *taken[PAGES];
+	uint64_t i, n = 0;
+
+	(void)state;
+	while (page_pool_left(&w.pool) > 0)
+		taken[n++] = page_pool_alloc(&w.pool);
+	mtrr_set_range(&next, 4, 5 * SIZE_1G, PAGE_SIZE, MEMORY_WT);
+	assert_int_equal(ept_set_mtrr(&w.ept, &next), -ENOMEM);
+	assert_int_equal(world_lookup(&w, 5 * SIZE_1G).type, MEMORY_UC);
+	assert_int_equal(world_lookup(&w, 6 * SIZE_1G - 1).type, MEMORY_UC);
+	assert_int_equal(world_lookup(&w, 6 * SIZE_1G).type, MEMORY_WB);
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(page_pool_free(&w.pool, taken[i]), 0);
+	assert_int_equal(ept_set_mtrr(&w.ept, &next), EPT_FLUSH_NEEDED);
+	world_check(&w);
+	assert_int_equal(world_lookup(&w, 5 * SIZE_1G).type, MEMORY_WT);
+	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + PAGE_SIZE).type, MEMORY_WB);
+	assert_int_equal(ept_set_mtrr(&w.ept, &next), 0);
+}
+
 static void guests_mtrrs_leave_memory_for_the_monitors_own_changes(void **state)
 {
 	struct mtrr_state next = w.mtrr;
@@ -297,6 +321,7 @@ int main(void)
 		CASE(the_way_linux_sets_mtrrs_ends_where_it_began),
 		CASE(random_states_with_protected_pages_keep_all_invariants),
 		CASE(what_cannot_be_split_becomes_uncacheable),
+		CASE(coarse_types_are_made_good_when_there_is_memory_again),
 		CASE(guests_mtrrs_leave_memory_for_the_monitors_own_changes),
 		CASE(lazily_mapped_regions_follow_too),
 	};

@@ -154,6 +154,10 @@ static void asking_cpu_does_not_wait_for_itself(void **state)
 	assert_int_equal(machine.kicked[1], 0);
 	enter_as(1);
 	assert_int_equal(machine.invalidated[1], 1);
+	/* Not even if it forgot to say that it has left the guest. */
+	ept_flush_all(&machine.flush, 1);
+	assert_int_equal(machine.kicked[1], 0);
+	assert_int_equal(machine.relaxed, 0);
 }
 
 /*
