@@ -8,40 +8,68 @@
 #include "vmm/x86.h"
 #include "vmx/vmcs.h"
 
-#define ANY_SUBLEAF 0xffffffffu
-
 struct hidden_bits {
-	uint32_t leaf;
-	uint32_t subleaf;
+	enum cpuid_slot slot;
 	struct cpuid_regs clear;
 	uint32_t unless_proc2; /* shown when all of these secondary controls are on; 0: never shown */
 	const char *reason;
 };
 
-/* Ordered by leaf: cpuid_filter() stops at the first larger one. */
 static const struct hidden_bits hidden[] = {
-	{CPUID_FEATURES, ANY_SUBLEAF, {0, 0, CPUID_1_ECX_VMX | CPUID_1_ECX_SMX, 0}, 0,
+	{CPUID_SLOT_FEATURES, {0, 0, CPUID_1_ECX_VMX | CPUID_1_ECX_SMX, 0}, 0,
 	 "VMX and SMX are the monitor's"},
-	{CPUID_THERMAL, ANY_SUBLEAF, {CPUID_6_EAX_HFI | CPUID_6_EAX_THREAD_DIRECTOR, 0, 0, 0}, 0,
+	{CPUID_SLOT_THERMAL, {CPUID_6_EAX_HFI | CPUID_6_EAX_THREAD_DIRECTOR, 0, 0, 0}, 0,
 	 "hardware feedback writes to a host-physical address"},
-	{CPUID_STRUCTURED, 0, {0, CPUID_7_EBX_PT, 0, 0}, 0,
+	{CPUID_SLOT_STRUCTURED_0, {0, CPUID_7_EBX_PT, 0, 0}, 0,
 	 "Processor Trace writes to host-physical addresses"},
-	{CPUID_STRUCTURED, 0, {0, 0, CPUID_7_ECX_LA57, 0}, 0, "walkers know four levels"},
-	{CPUID_STRUCTURED, 0, {0, 0, CPUID_7_ECX_KL, 0}, 0, "key-locker state is not switched"},
-	{CPUID_STRUCTURED, 0, {0, 0, CPUID_7_ECX_ENQCMD, 0}, 0, "PASID translation is not set up"},
-	{CPUID_STRUCTURED, 0, {0, 0, 0, CPUID_7_EDX_UINTR}, 0, "user-interrupt state is not switched"},
-	{CPUID_STRUCTURED, 0, {0, CPUID_7_EBX_INVPCID, 0, 0}, PROC2_INVPCID, "#UD unless enabled"},
-	{CPUID_STRUCTURED, 0, {0, 0, CPUID_7_ECX_WAITPKG, 0}, PROC2_USER_WAIT_PAUSE, "#UD unless enabled"},
-	{CPUID_STRUCTURED, 0, {0, 0, 0, CPUID_7_EDX_PCONFIG}, PROC2_PCONFIG, "#UD unless enabled"},
-	{CPUID_STRUCTURED, 1, {CPUID_7_1_EAX_FRED, 0, 0, 0}, 0, "FRED needs its own VMX support"},
-	{CPUID_STRUCTURED, 1, {CPUID_7_1_EAX_HRESET, 0, 0, 0}, 0, "goes with hardware feedback"},
-	{CPUID_XSTATE, 1, {1u << 3, 0, 0, 0}, PROC2_XSAVES, "XSAVES: #UD unless enabled"},
-	{CPUID_PT, ANY_SUBLEAF, {~0u, ~0u, ~0u, ~0u}, 0, "Processor Trace is hidden"},
-	{CPUID_KEY_LOCKER, ANY_SUBLEAF, {~0u, ~0u, ~0u, ~0u}, 0, "key locker is hidden"},
-	{CPUID_PCONFIG, ANY_SUBLEAF, {~0u, ~0u, ~0u, ~0u}, PROC2_PCONFIG, "#UD unless enabled"},
-	{CPUID_EXTENDED_FEATURES, ANY_SUBLEAF, {0, 0, 0, CPUID_X1_EDX_RDTSCP}, PROC2_RDTSCP,
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_LA57, 0}, 0, "walkers know four levels"},
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_KL, 0}, 0, "key-locker state is not switched"},
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_ENQCMD, 0}, 0, "PASID translation is not set up"},
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, 0, CPUID_7_EDX_UINTR}, 0, "user-interrupt state is not switched"},
+	{CPUID_SLOT_STRUCTURED_0, {0, CPUID_7_EBX_INVPCID, 0, 0}, PROC2_INVPCID, "#UD unless enabled"},
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_WAITPKG, 0}, PROC2_USER_WAIT_PAUSE,
 	 "#UD unless enabled"},
+	{CPUID_SLOT_STRUCTURED_0, {0, 0, 0, CPUID_7_EDX_PCONFIG}, PROC2_PCONFIG, "#UD unless enabled"},
+	{CPUID_SLOT_STRUCTURED_1, {CPUID_7_1_EAX_FRED, 0, 0, 0}, 0, "FRED needs its own VMX support"},
+	{CPUID_SLOT_STRUCTURED_1, {CPUID_7_1_EAX_HRESET, 0, 0, 0}, 0, "goes with hardware feedback"},
+	{CPUID_SLOT_XSTATE_1, {1u << 3, 0, 0, 0}, PROC2_XSAVES, "XSAVES: #UD unless enabled"},
+	{CPUID_SLOT_PT, {~0u, ~0u, ~0u, ~0u}, 0, "Processor Trace is hidden"},
+	{CPUID_SLOT_KEY_LOCKER, {~0u, ~0u, ~0u, ~0u}, 0, "key locker is hidden"},
+	{CPUID_SLOT_PCONFIG, {~0u, ~0u, ~0u, ~0u}, PROC2_PCONFIG, "#UD unless enabled"},
+	{CPUID_SLOT_EXTENDED, {0, 0, 0, CPUID_X1_EDX_RDTSCP}, PROC2_RDTSCP, "#UD unless enabled"},
 };
+
+/* Basic leaves below 20H by subleaf: 0, 1, any other. */
+#define BASIC_LEAVES 0x20u
+#define SUBLEAF_CLASSES 3u
+#define ALL_SUBLEAVES(slot) {slot, slot, slot}
+
+static const uint8_t basic_slot[BASIC_LEAVES][SUBLEAF_CLASSES] = {
+	[CPUID_FEATURES] = ALL_SUBLEAVES(CPUID_SLOT_FEATURES),
+	[CPUID_THERMAL] = ALL_SUBLEAVES(CPUID_SLOT_THERMAL),
+	[CPUID_STRUCTURED] = {CPUID_SLOT_STRUCTURED_0, CPUID_SLOT_STRUCTURED_1, CPUID_SLOT_NONE},
+	[CPUID_XSTATE] = {CPUID_SLOT_NONE, CPUID_SLOT_XSTATE_1, CPUID_SLOT_NONE},
+	[CPUID_PT] = ALL_SUBLEAVES(CPUID_SLOT_PT),
+	[CPUID_KEY_LOCKER] = ALL_SUBLEAVES(CPUID_SLOT_KEY_LOCKER),
+	[CPUID_PCONFIG] = ALL_SUBLEAVES(CPUID_SLOT_PCONFIG),
+};
+
+void cpuid_policy_build(struct cpuid_policy *policy, uint32_t proc2, bool stats)
+{
+	policy->stats = stats;
+	memset(policy->keep, 0xff, sizeof(policy->keep));
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		const struct hidden_bits *h = &hidden[i];
+		struct cpuid_regs *keep = &policy->keep[h->slot];
+
+		if (h->unless_proc2 && (proc2 & h->unless_proc2) == h->unless_proc2)
+			continue;
+		keep->eax &= ~h->clear.eax;
+		keep->ebx &= ~h->clear.ebx;
+		keep->ecx &= ~h->clear.ecx;
+		keep->edx &= ~h->clear.edx;
+	}
+}
 
 static uint32_t signature_word(unsigned int i)
 {
@@ -51,20 +79,21 @@ static uint32_t signature_word(unsigned int i)
 	return word;
 }
 
-static void hypervisor_leaf(uint32_t leaf, const struct cpuid_context *context, struct cpuid_regs *regs)
+void cpuid_hypervisor_leaf(const struct cpuid_policy *policy, uint32_t leaf, uint32_t phase,
+			   struct cpuid_regs *regs)
 {
 	*regs = (struct cpuid_regs){0, 0, 0, 0};
 	switch (leaf) {
 	case SECPOD_CPUID_SIGNATURE:
-		regs->eax = context->stats ? SECPOD_CPUID_STATS : SECPOD_CPUID_VERSION;
+		regs->eax = policy->stats ? SECPOD_CPUID_STATS : SECPOD_CPUID_VERSION;
 		regs->ebx = signature_word(0);
 		regs->ecx = signature_word(1);
 		regs->edx = signature_word(2);
 		break;
 	case SECPOD_CPUID_VERSION:
 		regs->eax = SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR;
-		regs->ebx = context->stats ? SECPOD_FEATURE_STATS : 0;
-		regs->ecx = context->phase;
+		regs->ebx = policy->stats ? SECPOD_FEATURE_STATS : 0;
+		regs->ecx = phase;
 		break;
 	default:
 		/* Unused leaves of the range read as zero. */
@@ -72,42 +101,36 @@ static void hypervisor_leaf(uint32_t leaf, const struct cpuid_context *context, 
 	}
 }
 
-/* Bits that mirror CR4; the CPU answered in root mode, where CR4 is the monitor's. */
-static void mirror_cr4(uint32_t leaf, uint32_t subleaf, const struct cpuid_context *context,
-		       struct cpuid_regs *regs)
+/* The CPU answered in root mode, where CR4 is the monitor's. */
+void cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4, struct cpuid_regs *regs)
 {
 	const uint32_t ospke = 1u << 4;
 
 	if (leaf == CPUID_FEATURES) {
 		regs->ecx &= ~CPUID_1_ECX_OSXSAVE;
-		if (context->guest_osxsave)
+		if (guest_cr4 & CR4_OSXSAVE)
 			regs->ecx |= CPUID_1_ECX_OSXSAVE;
 		regs->ecx |= CPUID_1_ECX_HYPERVISOR;
 	} else if (leaf == CPUID_STRUCTURED && subleaf == 0) {
 		regs->ecx &= ~ospke;
-		if (context->guest_pke)
+		if (guest_cr4 & CR4_PKE)
 			regs->ecx |= ospke;
 	}
 }
 
-void cpuid_filter(uint32_t leaf, uint32_t subleaf, const struct cpuid_context *context,
+void cpuid_filter(const struct cpuid_policy *policy, uint32_t leaf, uint32_t subleaf,
 		  struct cpuid_regs *regs)
 {
-	if (cpuid_is_hypervisor(leaf)) {
-		hypervisor_leaf(leaf, context, regs);
-		return;
-	}
-	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]) && hidden[i].leaf <= leaf; i++) {
-		const struct hidden_bits *h = &hidden[i];
+	const struct cpuid_regs *keep;
 
-		if (h->leaf != leaf || (h->subleaf != ANY_SUBLEAF && h->subleaf != subleaf))
-			continue;
-		if (h->unless_proc2 && (context->proc2 & h->unless_proc2) == h->unless_proc2)
-			continue;
-		regs->eax &= ~h->clear.eax;
-		regs->ebx &= ~h->clear.ebx;
-		regs->ecx &= ~h->clear.ecx;
-		regs->edx &= ~h->clear.edx;
-	}
-	mirror_cr4(leaf, subleaf, context, regs);
+	if (leaf < BASIC_LEAVES)
+		keep = &policy->keep[basic_slot[leaf][subleaf < SUBLEAF_CLASSES ? subleaf : SUBLEAF_CLASSES - 1]];
+	else if (leaf == CPUID_EXTENDED_FEATURES)
+		keep = &policy->keep[CPUID_SLOT_EXTENDED];
+	else
+		return;
+	regs->eax &= keep->eax;
+	regs->ebx &= keep->ebx;
+	regs->ecx &= keep->ecx;
+	regs->edx &= keep->edx;
 }

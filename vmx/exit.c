@@ -64,6 +64,7 @@ static void read_vectoring(struct vcpu *vcpu)
 
 	if (!(info & EVENT_VALID))
 		return;
+	vcpu->entry_work = 1;
 	vcpu->event = event_from_vectoring(info, vmread32(VMCS_IDT_VECTORING_ERROR),
 					   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
 	/* An NMI half delivered blocks NMIs already; its injection anew must not find them blocked. */
@@ -132,27 +133,39 @@ static void write_event(const struct guest_event *event)
 		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
 }
 
-/* The last C code before VM entry. May run several times for one entry: see vmx/entry.S. */
-void vmx_before_entry(void)
+/* Everything but an ordinary entry: something to inject or to wait for. */
+static void do_entry_work(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = this_vcpu();
-	struct percpu *cpu = vcpu->cpu;
-
-	if (cpu->nmi_event)
+	if (vcpu->cpu->nmi_event)
 		take_nmi_event(vcpu);
-	if (vcpu->waiting_for_sipi)
-		return; /* not in the guest until the SIPI exit; nothing can be injected, no one need wait */
 	if (vcpu->nmi_queued || (vcpu->controls.proc & PROC_NMI_WINDOW))
 		deliver_nmi(vcpu);
 	if (vcpu->event.info & EVENT_VALID)
 		write_event(&vcpu->event);
-	if (vmx.stats) {
-		uint64_t now = rdtsc();
+	/* The event goes with this entry; a queued NMI has its window, which is an exit. */
+	vcpu->entry_work = vcpu->nmi_queued != 0;
+}
 
-		vcpu->root_tsc += now - vcpu->exit_tsc;
-		vcpu->exit_tsc = now;
-	}
-	ept_flush_enter(&vmx.flush, cpu->index);
+static void count_root_time(struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc();
+
+	vcpu->root_tsc += now - vcpu->exit_tsc;
+	vcpu->exit_tsc = now;
+}
+
+/* The last C code before VM entry. May run several times for one entry: see vmx/entry.S. */
+void vmx_before_entry(void)
+{
+	struct vcpu *vcpu = this_vcpu();
+
+	if (__builtin_expect(vcpu->waiting_for_sipi, 0))
+		return; /* not in the guest until the SIPI exit; nothing can be injected, no one need wait */
+	if (__builtin_expect(vcpu->cpu->nmi_event | vcpu->entry_work, 0))
+		do_entry_work(vcpu);
+	if (vmx.stats)
+		count_root_time(vcpu);
+	ept_flush_enter(&vmx.flush, vcpu->cpu->index);
 }
 
 void vmx_resume_failed(void)
@@ -206,6 +219,7 @@ void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
 	    EVENT_TRIPLE_FAULT)
 		exit_triple_fault(vcpu);
 	vcpu->event = event_fit_mode(vcpu->event, protected_mode);
+	vcpu->entry_work = 1;
 	/*
 	 * An NMI whose delivery faulted comes again later, as the CPU would have it. An external interrupt
 	 * cannot: without exits on them the monitor does not acknowledge interrupts, and the local APIC

@@ -17,34 +17,30 @@ static void read_statistics(uint32_t index, struct cpuid_regs *regs)
 	regs->edx = (uint32_t)(value >> 32);
 }
 
+static void hypervisor_range(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
+{
+	if (leaf == SECPOD_CPUID_STATS && vmx.stats)
+		read_statistics(subleaf, out);
+	else
+		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, SECPOD_PHASE_GUEST, out);
+}
+
 void exit_cpuid(struct vcpu *vcpu)
 {
 	struct guest_regs *regs = vcpu->regs;
 	uint32_t leaf = (uint32_t)regs->rax;
 	uint32_t subleaf = (uint32_t)regs->rcx;
-	struct cpuid_regs out = {0, 0, 0, 0};
+	struct cpuid_regs out;
 
-	if (leaf == SECPOD_CPUID_STATS && vmx.stats) {
-		read_statistics(subleaf, &out);
+	if (__builtin_expect(cpuid_is_hypervisor(leaf), 0)) {
+		hypervisor_range(leaf, subleaf, &out);
 	} else {
-		struct cpuid_context context = {
-			.proc2 = vcpu->controls.proc2,
-			.stats = vmx.stats,
-			.phase = SECPOD_PHASE_GUEST,
-		};
+		struct cpuid_result cpu = cpuid(leaf, subleaf);
 
-		if (!cpuid_is_hypervisor(leaf)) {
-			struct cpuid_result cpu = cpuid(leaf, subleaf);
-
-			out = (struct cpuid_regs){cpu.eax, cpu.ebx, cpu.ecx, cpu.edx};
-		}
-		if (leaf == CPUID_FEATURES || leaf == CPUID_STRUCTURED) {
-			uint64_t cr4 = vmread(VMCS_GUEST_CR4);
-
-			context.guest_osxsave = cr4 & CR4_OSXSAVE;
-			context.guest_pke = cr4 & CR4_PKE;
-		}
-		cpuid_filter(leaf, subleaf, &context, &out);
+		out = (struct cpuid_regs){cpu.eax, cpu.ebx, cpu.ecx, cpu.edx};
+		cpuid_filter(&vmx.cpuid, leaf, subleaf, &out);
+		if (cpuid_mirrors_cr4(leaf))
+			cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4), &out);
 	}
 	regs->rax = out.eax;
 	regs->rbx = out.ebx;

@@ -41,6 +41,7 @@ void take_nmi_event(struct vcpu *vcpu)
 	/* The CPU latches one NMI while another is served. */
 	if (vcpu->nmi_queued < 2)
 		vcpu->nmi_queued++;
+	vcpu->entry_work = 1;
 }
 
 /* SDM "Debug Exceptions": the exit has not touched DR6, DR7.GD and DEBUGCTL; delivery of #DB does. */

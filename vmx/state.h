@@ -33,6 +33,8 @@ struct vmx_state {
 	uint64_t eptp;
 	struct ept_flush flush;
 	struct secure_space secure;
+	uint32_t common_proc2; /* secondary controls all launched CPUs have */
+	struct cpuid_policy cpuid;
 	uint8_t *msr_bitmap;
 	struct vcpu *vcpu[SECPOD_MAX_CPUS];
 };

@@ -31,6 +31,7 @@ struct vcpu {
 	uint64_t launch_cr4;
 	uint32_t reason;	      /* of the running exit, all 32 bits */
 	struct guest_event event;     /* to be injected at the next VM entry */
+	uint32_t entry_work;	      /* 1: the next entry has more to do than to enter */
 	uint32_t nmi_queued;	      /* NMIs for the guest not yet injected (0..2, as hardware latches) */
 	bool waiting_for_sipi;	      /* entered with the wait-for-SIPI activity state */
 	uint64_t nmi_count;

@@ -162,6 +162,7 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 	vmx.pool = pool;
 	vmx.stats = handoff->config.flags & SECPOD_CFG_DEBUG_STATS;
 	vmx.physical_bits = common_physical_bits;
+	vmx.common_proc2 = ~0u;
 
 	error = init_ept(pool);
 	if (!error) {
@@ -271,6 +272,9 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 		snprintf(reason, size, "VT-x lacks: %s", missing);
 		return -EINVAL;
 	}
+	/* CPUs differ in optional controls only on hybrid machines, where the last one launched decides for all. */
+	vmx.common_proc2 &= vcpu->controls.proc2;
+	cpuid_policy_build(&vmx.cpuid, vmx.common_proc2, vmx.stats);
 	if (enable_vmx(vcpu)) {
 		snprintf(reason, size, "IA32_FEATURE_CONTROL cannot be set to allow VMX");
 		return -EBUSY;

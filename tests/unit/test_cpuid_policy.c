@@ -16,6 +16,15 @@
 #define ALL ((struct cpuid_regs){~0u, ~0u, ~0u, ~0u})
 #define BIT(n) (1u << (n))
 
+/* What is in force for one question. */
+struct cpuid_context {
+	uint32_t proc2;
+	bool guest_osxsave;
+	bool guest_pke;
+	bool stats;
+	uint32_t phase;
+};
+
 static const struct cpuid_context nothing_enabled;
 static const struct cpuid_context all_enabled = {
 	.proc2 = ~0u, .guest_osxsave = true, .guest_pke = true, .stats = true, .phase = SECPOD_PHASE_GUEST};
@@ -23,7 +32,17 @@ static const struct cpuid_context all_enabled = {
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, const struct cpuid_context *context,
 				  struct cpuid_regs regs)
 {
-	cpuid_filter(leaf, subleaf, context, &regs);
+	struct cpuid_policy policy;
+	uint64_t cr4 = (context->guest_osxsave ? CR4_OSXSAVE : 0) | (context->guest_pke ? CR4_PKE : 0);
+
+	cpuid_policy_build(&policy, context->proc2, context->stats);
+	if (cpuid_is_hypervisor(leaf)) {
+		cpuid_hypervisor_leaf(&policy, leaf, context->phase, &regs);
+		return regs;
+	}
+	cpuid_filter(&policy, leaf, subleaf, &regs);
+	if (cpuid_mirrors_cr4(leaf))
+		cpuid_mirror_cr4(leaf, subleaf, cr4, &regs);
 	return regs;
 }
 
