@@ -5,7 +5,7 @@
  *
  *	 2:0  read, write, execute (with mode-based execute control: supervisor execute)
  *	 5:3  memory type			leaf only, zero in an entry that references a table
- *	   6  ignore PAT			leaf only; never set here: the guest's PAT keeps its say
+ *	   6  ignore PAT			leaf only; never set: the guest's PAT keeps its say
  *	   7  this entry is a leaf		PDPT and PD; zero elsewhere
  *	   8  accessed	   9  dirty		unused: EPT A/D flags are off
  *	  10  user execute			with mode-based execute control, ignored otherwise
@@ -31,7 +31,9 @@
 #define EPT_ENTRY_ACCESSED X86_BIT(8)
 #define EPT_ENTRY_DIRTY X86_BIT(9)
 #define EPT_ENTRY_ADDRESS X86_U64(0x000ffffffffff000)
-/* Ours, in a PDPT entry: the table below came from ept_map_lazy() and nothing in it was protected. */
+/*
+ * Ours, in a PDPT entry: the table below came from ept_map_lazy() and nothing in it was protected.
+ */
 #define EPT_ENTRY_LAZY X86_BIT(52)
 
 /* What two leaves must have in common to be pieces of one larger leaf. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without 1 GiB pages a map of all physical address space would take a table for each GiB. So the space
- * above eager_limit, where only a few device regions are in use, is mapped by the GiB at first use, and
- * regions give way to others. Regions with a page that was protected stay.
+ * Without 1 GiB pages a map of all physical address space would take a table for each GiB. So the
+ * space above eager_limit, where only a few device regions are in use, is mapped by the GiB at
+ * first use, and regions give way to others. Regions with a page that was protected stay.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -32,7 +32,10 @@ static bool is_mapped(const struct ept *ept, uint64_t gpa)
 	return slot && ept_load(slot) != 0;
 }
 
-/* Map the region, which is not. coarse: see ept_typed_entry(). Result: 0, -ENOMEM (nothing changed). */
+/*
+ * Map the region, which is not. coarse: see ept_typed_entry(). Result: 0, -ENOMEM (nothing
+ * changed).
+ */
 static int map_region(struct ept *ept, uint64_t region, bool coarse)
 {
 	uint64_t missing_pdpt = pdpt_slot(ept, region) ? 0 : 1;
@@ -127,7 +130,10 @@ static int map_or_evict(struct ept *ept, uint64_t region)
 	}
 	if (map_region(ept, region, false) == 0)
 		return result;
-	/* The tables of an evicted region can be used only after the flush, so the guest has to come again. */
+	/*
+	 * The tables of an evicted region can be used only after the flush, so the guest has to
+	 * come again.
+	 */
 	if (result == EPT_FLUSH_NEEDED)
 		return result;
 	if (ept->lazy_count > 0) {

@@ -12,7 +12,9 @@
 #define EPT_ADDRESS_BITS 48u
 #define PHYSICAL_BITS_MIN 32u
 #define PHYSICAL_BITS_MAX 52u
-/* Without 1 GiB pages everything below is mapped from the start: there are RAM, APICs and firmware. */
+/*
+ * Without 1 GiB pages everything below is mapped from the start: there are RAM, APICs and firmware.
+ */
 #define EAGER_MIN (4 * SIZE_1G)
 
 /* EPTP. SDM: "Extended-Page-Table Pointer (EPTP)". */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rights. A range is walked twice with the same decisions: first to count the tables the change needs,
- * then, with those in hand, to make it.
+ * Rights. A range is walked twice with the same decisions: first to count the tables the change
+ * needs, then, with those in hand, to make it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -63,15 +63,17 @@ static uint64_t need_entry(const struct protect *p, uint64_t entry, uint32_t lev
 	if (!is_table) {
 		if (is_done(p, entry, gpa))
 			return 0;
-		if (covers(p, level, gpa))
-			return entry != 0 ? 0
-					  : ept_typed_need(p->ept, level, gpa, p->ept->limit, budget);
+		if (covers(p, level, gpa)) {
+			if (entry != 0)
+				return 0;
+			return ept_typed_need(p->ept, level, gpa, p->ept->limit, budget);
+		}
 		need = 1;
 	}
 	touched(p, level - 1, gpa, &i, &last);
 	for (; i <= last && need <= budget; i++) {
-		uint64_t child = is_table ? ept_load(&ept_table_of(entry)[i])
-					  : ept_piece(entry, level, i);
+		uint64_t child =
+			is_table ? ept_load(&ept_table_of(entry)[i]) : ept_piece(entry, level, i);
 
 		need += need_entry(p, child, level - 1, gpa + i * ept_level_size(level - 1));
 	}
@@ -184,7 +186,8 @@ static int dummy_get(struct ept *ept)
 }
 
 /*
- * The tables missing on the way to the hole at gpa. *slot and *level become the entry where the walk ended.
+ * The tables missing on the way to the hole at gpa. *slot and *level become the entry where the
+ * walk ended.
  * Result: their number, or -EINVAL when the page is mapped.
  */
 static int dummy_walk(struct ept *ept, uint64_t gpa, uint64_t **slot, uint32_t *level)

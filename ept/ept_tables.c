@@ -116,7 +116,10 @@ void ept_merge(struct ept *ept, uint64_t *slot, uint32_t level, uint64_t gpa, ui
 		if (!ept_leaf_allowed(ept, level) || first != ept_piece(whole, level, 0))
 			return;
 	}
-	/* One comparison settles the common case, a page that was just made different from its table. */
+	/*
+	 * One comparison settles the common case, a page that was just made different from its
+	 * table.
+	 */
 	if (ept_load(&table[changed]) != ept_piece(whole, level, changed) ||
 	    !is_split_of(table, whole, level) || ept_zombie_room(ept) == 0)
 		return;

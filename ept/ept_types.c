@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory types that follow the MTRRs. The map is walked side by side with the old and the new types, and
- * whatever has the same type in both is stepped over in whole runs.
+ * Memory types that follow the MTRRs. The map is walked side by side with the old and the new
+ * types, and whatever has the same type in both is stepped over in whole runs.
  */
 #include <errno.h>
 
 #include "ept/ept_tables.h"
 
 /*
- * The guest can ask for any number of splits by writing MTRRs. This many pages (or an eighth of a small
- * pool) are left for changes that the monitor itself needs.
+ * The guest can ask for any number of splits by writing MTRRs. This many pages (or an eighth of a
+ * small pool) are left for changes that the monitor itself needs.
  */
 #define TYPE_POOL_LEAVE 64u
 
@@ -115,8 +115,7 @@ static void retype_table(struct retype *r, uint64_t *table, uint32_t level, uint
 
 int ept_set_mtrr(struct ept *ept, const struct mtrr_state *mtrr)
 {
-	struct retype r = {
-		.ept = ept, .before = {.mtrr = &ept->mtrr}, .after = {.mtrr = mtrr}};
+	struct retype r = {.ept = ept, .before = {.mtrr = &ept->mtrr}, .after = {.mtrr = mtrr}};
 	int result = 0;
 
 	spin_lock(&ept->lock);

@@ -27,8 +27,8 @@ static bool is_behind(const struct ept_flush *flush, uint32_t cpu, uint64_t gene
 void ept_flush_all(struct ept_flush *flush, uint32_t cpu)
 {
 	/*
-	 * A full barrier: the changes of the tables before it, the looks at in_guest behind it. A CPU that
-	 * is not in the guest at that look finds the new generation when it enters.
+	 * A full barrier: the changes of the tables before it, the looks at in_guest behind it. A
+	 * CPU that is not in the guest at that look finds the new generation when it enters.
 	 */
 	uint64_t generation = __atomic_add_fetch(&flush->generation, 1u, __ATOMIC_SEQ_CST);
 	uint32_t i;

@@ -2,15 +2,16 @@
 /*
  * Invalidation of EPT translations on all CPUs without a deadlock.
  *
- * A generation number counts changes. A CPU that enters the guest first announces it (in_guest = 1), then
- * compares the generation with the one it last invalidated for, and invalidates when it is behind.
- * A CPU that asks for an invalidation raises the generation, and kicks (NMI) and waits for those CPUs
- * only that are in the guest with an older generation. A CPU in root mode is never waited for:
- * it will see the new generation before it enters. So two CPUs may ask at once, and
- * one that holds a lock the other spins on cannot block it. The store of in_guest and the load of the
+ * A generation number counts changes. A CPU that enters the guest first announces it (in_guest =
+ * 1), then compares the generation with the one it last invalidated for, and invalidates when it is
+ * behind. A CPU that asks for an invalidation raises the generation, and kicks (NMI) and waits for
+ * those CPUs only that are in the guest with an older generation. A CPU in root mode is never
+ * waited for: it will see the new generation before it enters. So two CPUs may ask at once, and one
+ * that holds a lock the other spins on cannot block it. The store of in_guest and the load of the
  * generation (and the other way round on the asking side) are ordered by full barriers.
  *
- * Pure: INVEPT and the kick come in through struct ept_flush_ops, so that host tests can record them.
+ * Pure: INVEPT and the kick come in through struct ept_flush_ops, so that host tests can record
+ * them.
  */
 #ifndef SECPOD_EPT_INVALIDATE_H
 #define SECPOD_EPT_INVALIDATE_H
@@ -32,8 +33,9 @@ struct ept_flush_cpu {
 
 struct ept_flush_ops {
 	void (*invalidate_local)(void *context); /* INVEPT on the calling CPU */
-	void (*kick)(void *context, uint32_t cpu); /* make cpu leave the guest soon; must not block */
-	void (*relax)(void *context);		 /* one turn of waiting */
+	/* make cpu leave the guest soon; must not block */
+	void (*kick)(void *context, uint32_t cpu);
+	void (*relax)(void *context); /* one turn of waiting */
 	void *context;
 };
 
@@ -73,9 +75,9 @@ static inline void ept_flush_enter(struct ept_flush *flush, uint32_t cpu)
 }
 
 /*
- * ept_flush_all - when it returns, no CPU uses a translation that was cached before the call: each has
- * invalidated since, or is in root mode and will before it enters the guest.
- * Called in root mode (cpu's own in_guest is 0); holding locks is allowed, see above.
+ * ept_flush_all - when it returns, no CPU uses a translation that was cached before the call: each
+ * has invalidated since, or is in root mode and will before it enters the guest. Called in root
+ * mode (cpu's own in_guest is 0); holding locks is allowed, see above.
  */
 void ept_flush_all(struct ept_flush *flush, uint32_t cpu);
 

@@ -12,16 +12,11 @@ static const struct fixed_register {
 	uint32_t base;
 	uint32_t piece;
 } fixed_registers[MTRR_FIXED_COUNT] = {
-	{MSR_MTRR_FIX64K_00000, 0x00000, 0x10000},
-	{MSR_MTRR_FIX16K_80000, 0x80000, 0x4000},
-	{MSR_MTRR_FIX16K_A0000, 0xa0000, 0x4000},
-	{MSR_MTRR_FIX4K_C0000, 0xc0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 1, 0xc8000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 2, 0xd0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 3, 0xd8000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 4, 0xe0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 5, 0xe8000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 6, 0xf0000, 0x1000},
+	{MSR_MTRR_FIX64K_00000, 0x00000, 0x10000},   {MSR_MTRR_FIX16K_80000, 0x80000, 0x4000},
+	{MSR_MTRR_FIX16K_A0000, 0xa0000, 0x4000},    {MSR_MTRR_FIX4K_C0000, 0xc0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 1, 0xc8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 2, 0xd0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 3, 0xd8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 4, 0xe0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 5, 0xe8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 6, 0xf0000, 0x1000},
 	{MSR_MTRR_FIX4K_F8000, 0xf8000, 0x1000},
 };
 _Static_assert(MSR_MTRR_FIX4K_C0000 + 7 == MSR_MTRR_FIX4K_F8000, "eight 4K registers in a row");
@@ -31,9 +26,9 @@ _Static_assert(MSR_MTRR_FIX4K_C0000 + 7 == MSR_MTRR_FIX4K_F8000, "eight 4K regis
 #define PHYSICAL_BITS_MAX 52u
 
 /*
- * mtrr_uniform_end() looks over at most this many register boundaries that turn out not to change the
- * type. More than a machine with contiguous masks can have (two for each variable range and one for each
- * fixed piece); masks with holes can have any number.
+ * mtrr_uniform_end() looks over at most this many register boundaries that turn out not to change
+ * the type. More than a machine with contiguous masks can have (two for each variable range and one
+ * for each fixed piece); masks with holes can have any number.
  */
 #define UNIFORM_STEPS_MAX (2 * MTRR_MAX_VARIABLE + MTRR_FIXED_COUNT * MTRR_FIXED_PIECES + 2)
 
@@ -100,9 +95,9 @@ static enum memory_type fixed_type(const struct mtrr_state *mtrr, uint64_t gpa, 
 }
 
 /*
- * The smallest x >= gpa + 1 page with (x & mask) == match, given that gpa itself does not match; UINT64_MAX
- * when there is none within the address bits. match has no bits outside mask. Right for any mask: the
- * bits outside it are a counter whose digits need not be adjacent.
+ * The smallest x >= gpa + 1 page with (x & mask) == match, given that gpa itself does not match;
+ * UINT64_MAX when there is none within the address bits. match has no bits outside mask. Right for
+ * any mask: the bits outside it are a counter whose digits need not be adjacent.
  */
 static uint64_t next_match(uint64_t gpa, uint64_t mask, uint64_t match, uint64_t bits)
 {
@@ -122,8 +117,8 @@ static uint64_t next_match(uint64_t gpa, uint64_t mask, uint64_t match, uint64_t
 }
 
 /*
- * SDM "MTRR Precedences" for a page in several variable ranges: UC wins; write-through and write-back
- * give write-through; equal types give that type; anything else is undefined.
+ * SDM "MTRR Precedences" for a page in several variable ranges: UC wins; write-through and
+ * write-back give write-through; equal types give that type; anything else is undefined.
  */
 static enum memory_type combine(uint32_t types)
 {
@@ -142,7 +137,9 @@ static enum memory_type combine(uint32_t types)
 	}
 }
 
-/* The type of the page at gpa; *end becomes an address up to which no register makes a difference. */
+/*
+ * The type of the page at gpa; *end becomes an address up to which no register makes a difference.
+ */
 static enum memory_type type_until(const struct mtrr_state *mtrr, uint64_t gpa, uint64_t *end)
 {
 	uint64_t bits = address_bits(mtrr);
@@ -226,7 +223,10 @@ uint64_t *mtrr_msr_slot(struct mtrr_state *mtrr, uint32_t msr)
 	return NULL;
 }
 
-/* Would the CPU take this type? Write combining is reserved where IA32_MTRRCAP does not announce it. */
+/*
+ * Would the CPU take this type? Write combining is reserved where IA32_MTRRCAP does not announce
+ * it.
+ */
 static bool type_writable(const struct mtrr_state *mtrr, uint64_t type)
 {
 	if (type == MEMORY_WC)

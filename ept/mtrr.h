@@ -27,9 +27,10 @@ struct mtrr_variable {
 
 /* Register values as RDMSR returns them. */
 struct mtrr_state {
-	uint64_t cap;			  /* IA32_MTRRCAP */
-	uint64_t def_type;		  /* IA32_MTRR_DEF_TYPE */
-	uint64_t fixed[MTRR_FIXED_COUNT]; /* FIX64K_00000, FIX16K_80000, FIX16K_A0000, FIX4K_C0000..F8000 */
+	uint64_t cap;	   /* IA32_MTRRCAP */
+	uint64_t def_type; /* IA32_MTRR_DEF_TYPE */
+	/* FIX64K_00000, FIX16K_80000, FIX16K_A0000, FIX4K_C0000 to FIX4K_F8000 */
+	uint64_t fixed[MTRR_FIXED_COUNT];
 	struct mtrr_variable variable[MTRR_MAX_VARIABLE];
 	uint32_t physical_bits; /* MAXPHYADDR */
 };
@@ -41,10 +42,11 @@ struct mtrr_state {
 enum memory_type mtrr_type(const struct mtrr_state *mtrr, uint64_t gpa);
 
 /*
- * mtrr_uniform_end - the end (bytes, exclusive, page aligned, at most limit) of the longest range starting
- * at gpa whose pages all have the type stored in *type. gpa: page aligned, below limit.
+ * mtrr_uniform_end - the end (bytes, exclusive, page aligned, at most limit) of the longest range
+ * starting at gpa whose pages all have the type stored in *type. gpa: page aligned, below limit.
  */
-uint64_t mtrr_uniform_end(const struct mtrr_state *mtrr, uint64_t gpa, uint64_t limit, enum memory_type *type);
+uint64_t mtrr_uniform_end(const struct mtrr_state *mtrr, uint64_t gpa, uint64_t limit,
+			  enum memory_type *type);
 
 /*
  * mtrr_msr_slot - the place in the snapshot of MTRR register msr, or NULL when msr is not an MTRR
@@ -53,12 +55,14 @@ uint64_t mtrr_uniform_end(const struct mtrr_state *mtrr, uint64_t gpa, uint64_t 
 uint64_t *mtrr_msr_slot(struct mtrr_state *mtrr, uint32_t msr);
 
 /*
- * mtrr_write_ok - would a WRMSR of value to MTRR register msr be accepted by the CPU (reserved bits,
- * legal types)? SDM: a violation is #GP(0).
+ * mtrr_write_ok - would a WRMSR of value to MTRR register msr be accepted by the CPU (reserved
+ * bits, legal types)? SDM: a violation is #GP(0).
  */
 bool mtrr_write_ok(const struct mtrr_state *mtrr, uint32_t msr, uint64_t value);
 
-/* mtrr_same_map - do the two snapshots give every page the same type? (Compares effective values.) */
+/*
+ * mtrr_same_map - do the two snapshots give every page the same type? (Compares effective values.)
+ */
 bool mtrr_same_map(const struct mtrr_state *a, const struct mtrr_state *b);
 
 #endif

@@ -11,7 +11,8 @@
 
 /*
  * The bitmap at the start of the pool: bit i is set while page i is in the hands of a caller of
- * page_pool_alloc(). So a page given back twice, or one of a contiguous run, is refused, whatever it contains.
+ * page_pool_alloc(). So a page given back twice, or one of a contiguous run, is refused, whatever
+ * it contains.
  */
 static uint64_t *bitmap_word(const struct page_pool *pool, uint64_t index)
 {
@@ -96,7 +97,8 @@ void *page_pool_alloc_contiguous(struct page_pool *pool, uint64_t count, uint64_
 	uint64_t align_bytes, start;
 	void *run = NULL;
 
-	if (count == 0 || align == 0 || (align & (align - 1)) != 0 || align > UINT64_MAX / PAGE_SIZE)
+	if (count == 0 || align == 0 || (align & (align - 1)) != 0 ||
+	    align > UINT64_MAX / PAGE_SIZE)
 		return NULL;
 	align_bytes = align * PAGE_SIZE;
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the EPT tests share: a pool of ordinary memory, MTRR states, and a check of all invariants. */
+/*
+ * What the EPT tests share: a pool of ordinary memory, MTRR states, and a check of all invariants.
+ */
 #ifndef SECPOD_TESTS_UNIT_EPT_FIXTURE_H
 #define SECPOD_TESTS_UNIT_EPT_FIXTURE_H
 
@@ -26,7 +28,9 @@ struct world {
 #define WORLD_1G 1u   /* the CPU has 1 GiB pages */
 #define WORLD_MBEC 2u /* mode-based execute control */
 
-/* MTRRs off the beaten track are set by the test itself; this is a machine that is WB everywhere. */
+/*
+ * MTRRs off the beaten track are set by the test itself; this is a machine that is WB everywhere.
+ */
 void mtrr_all_wb(struct mtrr_state *mtrr, uint32_t physical_bits);
 
 /* Variable range i: base and size (a power of two) in bytes. */
@@ -39,7 +43,10 @@ void mtrr_set_fixed(struct mtrr_state *mtrr, enum memory_type type);
 /* The usual PC: below 640 KiB WB, VGA hole UC, ROM WP, 2 GiB to 4 GiB UC. */
 void mtrr_pc(struct mtrr_state *mtrr, uint32_t physical_bits);
 
-/* A pool of this many usable pages, no map yet. features and mtrr may be changed before world_map(). */
+/*
+ * A pool of this many usable pages, no map yet. features and mtrr may be changed before
+ * world_map().
+ */
 void world_open(struct world *world, uint64_t pages, uint32_t physical_bits, uint32_t flags);
 int world_map(struct world *world, uint64_t ram_top);
 void world_close(struct world *world);
@@ -47,7 +54,9 @@ void world_close(struct world *world);
 /* Every invariant of ept/ept.h and the counts; fails the test that is running. */
 void world_check(struct world *world);
 
-/* Pages of the pool that are neither free nor accounted for by the map (0 unless something leaked). */
+/*
+ * Pages of the pool that are neither free nor accounted for by the map (0 unless something leaked).
+ */
 uint64_t world_leaked(struct world *world);
 
 struct ept_leaf world_lookup(struct world *world, uint64_t gpa);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MTRR settings of real machines, from the kernel logs and firmware logs their owners published, and what they mean:
- * for each a list of runs, read off by hand, that covers the whole physical address space in order.
+ * MTRR settings of real machines, from the kernel logs and firmware logs their owners published,
+ * and what they mean: for each a list of runs, read off by hand, that covers the whole physical
+ * address space in order.
  */
 #ifndef SECPOD_TESTS_UNIT_MTRR_MACHINES_H
 #define SECPOD_TESTS_UNIT_MTRR_MACHINES_H
@@ -112,8 +113,8 @@ static const struct mtrr_machine mtrr_machines[] = {
 		.name = "Gigabyte H77M-D3H desktop: UC cut out of WB, also at the top of RAM",
 		.physical_bits = 36,
 		.def_type = MEMORY_UC,
-		.fixed = {EIGHT(6), EIGHT(6), 0, EIGHT(5), EIGHT(5), 0, 0, 0,
-			  EIGHT(5), EIGHT(5), EIGHT(5)},
+		.fixed = {EIGHT(6), EIGHT(6), 0, EIGHT(5), EIGHT(5), 0, 0, 0, EIGHT(5), EIGHT(5),
+			  EIGHT(5)},
 		.range = {{0x000000000, 0xe00000000, MEMORY_WB},
 			  {0x200000000, 0xfe0000000, MEMORY_WB},
 			  {0x0e0000000, 0xfe0000000, MEMORY_UC},

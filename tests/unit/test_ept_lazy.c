@@ -97,7 +97,10 @@ static void number_of_regions_is_bounded(void **state)
 	uint64_t i;
 
 	(void)state;
-	/* A guest that walks through its whole address space, by a step that spreads over many PDPTs. */
+	/*
+	 * A guest that walks through its whole address space, by a step that spreads over many
+	 * PDPTs.
+	 */
 	for (i = 0; i < 5000; i++) {
 		uint64_t gpa = EAGER + i * 7 * SIZE_1G;
 		int result = ept_map_lazy(&w.ept, gpa);

@@ -52,8 +52,8 @@ static void map_covers_all_physical_address_bits(void **state)
 		uint64_t limit;
 		uint64_t tables;
 	} rows[] = {
-		{32, 4 * SIZE_1G, 4},	{36, 64 * SIZE_1G, 4},	{39, SIZE_512G, 4},
-		{40, 2 * SIZE_512G, 5}, {46, 1ULL << 46, 131},	{48, 1ULL << 48, 515},
+		{32, 4 * SIZE_1G, 4},	{36, 64 * SIZE_1G, 4}, {39, SIZE_512G, 4},
+		{40, 2 * SIZE_512G, 5}, {46, 1ULL << 46, 131}, {48, 1ULL << 48, 515},
 		{52, 1ULL << 48, 515}, /* 4-level EPT translates 48 bits */
 	};
 	size_t i;

@@ -166,14 +166,10 @@ static void flush_is_asked_for_when_a_right_goes_and_not_when_one_comes(void **s
 		uint32_t rights;
 		int result;
 	} steps[] = {
-		{RWX, 0},
-		{RX, EPT_FLUSH_NEEDED},
-		{RX, 0},
-		{EPT_READ | EPT_WRITE, EPT_FLUSH_NEEDED}, /* one comes, one goes */
-		{RWX, 0},
-		{EPT_NONE, EPT_FLUSH_NEEDED},
-		{EPT_NONE, 0},
-		{EPT_READ, 0},
+		{RWX, 0},      {RX, EPT_FLUSH_NEEDED},
+		{RX, 0},       {EPT_READ | EPT_WRITE, EPT_FLUSH_NEEDED}, /* one comes, one goes */
+		{RWX, 0},      {EPT_NONE, EPT_FLUSH_NEEDED},
+		{EPT_NONE, 0}, {EPT_READ, 0},
 		{RWX, 0},
 	};
 	size_t i;
@@ -362,7 +358,9 @@ static void lack_of_memory_for_the_dummy_changes_nothing(void **state)
 	uint64_t left;
 
 	(void)state;
-	/* A dummy frame and a page directory and a page table, for the first page in a 1 GiB hole. */
+	/*
+	 * A dummy frame and a page directory and a page table, for the first page in a 1 GiB hole.
+	 */
 	for (left = 0; left <= 3; left++) {
 		uint64_t before;
 
@@ -433,8 +431,8 @@ static void full_zombie_ring_stops_merging_but_nothing_else(void **state)
 }
 
 /*
- * Random changes against a flat array: one byte of rights for each page of 4 GiB, so that each lookup,
- * flush result and count has an independent answer.
+ * Random changes against a flat array: one byte of rights for each page of 4 GiB, so that each
+ * lookup, flush result and count has an independent answer.
  */
 #define MODEL_PAGES (4 * SIZE_1G / PAGE_SIZE)
 #define DUMMY 0x80u
@@ -519,9 +517,9 @@ static void random_changes_agree_with_a_flat_model(void **state)
 			assert_int_equal(result, 0);
 		if (result == EPT_FLUSH_NEEDED)
 			reclaim_all();
-		compare_with_model(page > 600 ? page - 600 : 0,
-				   page + pages + 600 < MODEL_PAGES ? page + pages + 600
-								    : MODEL_PAGES);
+		compare_with_model(page > 600 ? page - 600 : 0, page + pages + 600 < MODEL_PAGES
+									? page + pages + 600
+									: MODEL_PAGES);
 		if (step % 50 == 0) {
 			compare_with_model(0, MODEL_PAGES);
 			world_check(&w);
@@ -539,8 +537,8 @@ static void random_changes_agree_with_a_flat_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(rights_change_in_the_range_and_nowhere_else, world_up,
-						world_down),
+		cmocka_unit_test_setup_teardown(rights_change_in_the_range_and_nowhere_else,
+						world_up, world_down),
 		cmocka_unit_test_setup_teardown(bad_ranges_and_rights_are_refused, world_up,
 						world_down),
 		cmocka_unit_test_setup_teardown(execute_only_is_allowed_where_announced, world_up,
@@ -553,12 +551,12 @@ int main(void)
 			world_down),
 		cmocka_unit_test_setup_teardown(hole_that_regains_rights_has_the_types_of_the_mtrrs,
 						world_up, world_down),
-		cmocka_unit_test_setup_teardown(dummy_page_reads_all_ones_and_is_read_only, world_up,
-						world_down),
+		cmocka_unit_test_setup_teardown(dummy_page_reads_all_ones_and_is_read_only,
+						world_up, world_down),
 		cmocka_unit_test_setup_teardown(dummy_is_refused_for_a_page_the_guest_has, world_up,
 						world_down),
-		cmocka_unit_test_setup_teardown(rights_replace_the_dummy_by_the_page_itself, world_up,
-						world_down),
+		cmocka_unit_test_setup_teardown(rights_replace_the_dummy_by_the_page_itself,
+						world_up, world_down),
 		cmocka_unit_test_setup_teardown(hole_of_2m_keeps_no_table_for_pages_nobody_touched,
 						world_up, world_down),
 		cmocka_unit_test(lack_of_memory_changes_nothing),

@@ -138,7 +138,9 @@ static void rights_survive_a_change_of_types(void **state)
 	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + 0x6000).rights, RWX);
 	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + 0x6000).type, MEMORY_WT);
 	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + SIZE_2M + 0x1000).rights, EPT_NONE);
-	/* The dummy frame is the monitor's memory, not what the guest's MTRRs say of the address. */
+	/*
+	 * The dummy frame is the monitor's memory, not what the guest's MTRRs say of the address.
+	 */
 	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + SIZE_2M).hpa, w.ept.dummy);
 	assert_int_equal(world_lookup(&w, 5 * SIZE_1G + SIZE_2M).type, MEMORY_WB);
 	/* And a hole that gets its rights back has the new type. */
@@ -187,13 +189,15 @@ static void random_states_with_protected_pages_keep_all_invariants(void **state)
 		struct mtrr_state next = w.mtrr;
 		int result;
 
-		next.def_type = (next.def_type & ~MTRR_DEF_TYPE_TYPE) | types[random_below(&random, 5)];
+		next.def_type =
+			(next.def_type & ~MTRR_DEF_TYPE_TYPE) | types[random_below(&random, 5)];
 		if (random_below(&random, 10) == 0)
 			next.def_type &= ~MTRR_DEF_TYPE_E;
 		for (i = 0; i < random_below(&random, 7); i++) {
 			uint64_t size = PAGE_SIZE << random_below(&random, 24);
 
-			mtrr_set_range(&next, i, random_below(&random, 1 << 22) * PAGE_SIZE & ~(size - 1),
+			mtrr_set_range(&next, i,
+				       random_below(&random, 1 << 22) * PAGE_SIZE & ~(size - 1),
 				       size, types[random_below(&random, 5)]);
 		}
 		result = ept_set_mtrr(&w.ept, &next);

@@ -162,16 +162,16 @@ static void asking_cpu_does_not_wait_for_itself(void **state)
 
 /*
  * A machine of threads. Each runs "guest" turns that use translations of an epoch and "root" turns
- * that now and then change the map (raise the epoch) and ask. The promise: when ept_flush_all() has returned,
- * no CPU in the guest uses a translation cached before, that is, of an older epoch.
+ * that now and then change the map (raise the epoch) and ask. The promise: when ept_flush_all() has
+ * returned, no CPU in the guest uses a translation cached before, that is, of an older epoch.
  */
 #define CPUS 4
 #define TURNS 4000
 
 static struct {
-	uint64_t epoch;		 /* the map in memory */
-	uint64_t cached[CPUS];	 /* what a CPU's TLB was filled from at its last invalidation */
-	uint64_t floor;		 /* flushed: nobody may use anything older */
+	uint64_t epoch;	       /* the map in memory */
+	uint64_t cached[CPUS]; /* what a CPU's TLB was filled from at its last invalidation */
+	uint64_t floor;	       /* flushed: nobody may use anything older */
 	uint32_t kick_wanted[CPUS];
 	uint32_t broken;
 	uint32_t asked;
@@ -324,7 +324,10 @@ static struct world world;
 
 static void free_table_behind_our_back(void)
 {
-	/* While CPU 0 waits, CPU 3 changes the map: it gives 2 MiB their rights back, which frees a table. */
+	/*
+	 * While CPU 0 waits, CPU 3 changes the map: it gives 2 MiB their rights back, which frees a
+	 * table.
+	 */
 	if (machine.relaxed == 1)
 		assert_true(ept_protect(&world.ept, SIZE_1G, PAGE_SIZE, EPT_RWX) >= 0);
 	if (machine.relaxed == 2)
@@ -359,13 +362,16 @@ int main(void)
 		cmocka_unit_test_setup(cpus_in_root_mode_are_not_kicked_and_invalidate_on_entry,
 				       machine_up),
 		cmocka_unit_test_setup(cpu_in_the_guest_is_kicked_once_and_waited_for, machine_up),
-		cmocka_unit_test_setup(cpu_that_went_round_is_not_waited_for_any_longer, machine_up),
+		cmocka_unit_test_setup(cpu_that_went_round_is_not_waited_for_any_longer,
+				       machine_up),
 		cmocka_unit_test_setup(asking_cpu_does_not_wait_for_itself, machine_up),
 		cmocka_unit_test_setup(no_cpu_in_the_guest_uses_older_translations_after_a_flush,
 				       machine_up),
-		cmocka_unit_test_setup(cpus_that_ask_at_once_do_not_wait_for_each_other, machine_up),
+		cmocka_unit_test_setup(cpus_that_ask_at_once_do_not_wait_for_each_other,
+				       machine_up),
 		cmocka_unit_test_setup(asking_with_a_lock_held_does_not_deadlock, machine_up),
-		cmocka_unit_test_setup(tables_freed_are_those_that_left_before_the_flush, machine_up),
+		cmocka_unit_test_setup(tables_freed_are_those_that_left_before_the_flush,
+				       machine_up),
 	};
 
 	return cmocka_run_group_tests_name("invalidate", tests, NULL, NULL);

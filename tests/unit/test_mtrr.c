@@ -15,8 +15,8 @@
 #include "vmm/addr.h"
 
 /*
- * The reference: one address at a time, straight from the SDM's sections "Range Registers" and "MTRR
- * Precedences", with nothing shared with ept/mtrr.c but the bit names.
+ * The reference: one address at a time, straight from the SDM's sections "Range Registers" and
+ * "MTRR Precedences", with nothing shared with ept/mtrr.c but the bit names.
  */
 static bool ref_legal(uint64_t type)
 {
@@ -39,7 +39,8 @@ static uint64_t ref_fixed(const struct mtrr_state *m, uint64_t a)
 	else if (a < 0xc0000)
 		byte = m->fixed[2] >> ((a - 0xa0000) / 0x4000 * 8);
 	else
-		byte = m->fixed[3 + (a - 0xc0000) / 0x8000] >> ((a - 0xc0000) % 0x8000 / 0x1000 * 8);
+		byte = m->fixed[3 + (a - 0xc0000) / 0x8000] >>
+		       ((a - 0xc0000) % 0x8000 / 0x1000 * 8);
 	return ref_or_uc(byte & 0xff);
 }
 
@@ -138,14 +139,21 @@ static void overlap_follows_the_precedences(void **state)
 	static const struct {
 		enum memory_type a, b, result;
 	} rows[] = {
-		{MEMORY_UC, MEMORY_UC, MEMORY_UC}, {MEMORY_UC, MEMORY_WC, MEMORY_UC},
-		{MEMORY_UC, MEMORY_WT, MEMORY_UC}, {MEMORY_UC, MEMORY_WP, MEMORY_UC},
-		{MEMORY_UC, MEMORY_WB, MEMORY_UC}, {MEMORY_WT, MEMORY_WB, MEMORY_WT},
-		{MEMORY_WT, MEMORY_WT, MEMORY_WT}, {MEMORY_WB, MEMORY_WB, MEMORY_WB},
-		{MEMORY_WC, MEMORY_WC, MEMORY_WC}, {MEMORY_WP, MEMORY_WP, MEMORY_WP},
+		{MEMORY_UC, MEMORY_UC, MEMORY_UC},
+		{MEMORY_UC, MEMORY_WC, MEMORY_UC},
+		{MEMORY_UC, MEMORY_WT, MEMORY_UC},
+		{MEMORY_UC, MEMORY_WP, MEMORY_UC},
+		{MEMORY_UC, MEMORY_WB, MEMORY_UC},
+		{MEMORY_WT, MEMORY_WB, MEMORY_WT},
+		{MEMORY_WT, MEMORY_WT, MEMORY_WT},
+		{MEMORY_WB, MEMORY_WB, MEMORY_WB},
+		{MEMORY_WC, MEMORY_WC, MEMORY_WC},
+		{MEMORY_WP, MEMORY_WP, MEMORY_WP},
 		/* undefined by the SDM: uncacheable is safe */
-		{MEMORY_WC, MEMORY_WB, MEMORY_UC}, {MEMORY_WC, MEMORY_WT, MEMORY_UC},
-		{MEMORY_WC, MEMORY_WP, MEMORY_UC}, {MEMORY_WP, MEMORY_WB, MEMORY_UC},
+		{MEMORY_WC, MEMORY_WB, MEMORY_UC},
+		{MEMORY_WC, MEMORY_WT, MEMORY_UC},
+		{MEMORY_WC, MEMORY_WP, MEMORY_UC},
+		{MEMORY_WP, MEMORY_WB, MEMORY_UC},
 		{MEMORY_WP, MEMORY_WT, MEMORY_UC},
 	};
 	struct mtrr_state m;
@@ -292,7 +300,8 @@ static void random_state(struct random *random, struct mtrr_state *m, uint32_t b
 	memset(m, 0, sizeof(*m));
 	m->physical_bits = bits;
 	m->cap = count | (random_below(random, 4) ? MTRRCAP_FIX : 0) | MTRRCAP_WC;
-	m->def_type = types[random_below(random, 8)] | (random_below(random, 8) ? MTRR_DEF_TYPE_E : 0) |
+	m->def_type = types[random_below(random, 8)] |
+		      (random_below(random, 8) ? MTRR_DEF_TYPE_E : 0) |
 		      (random_below(random, 4) ? MTRR_DEF_TYPE_FE : 0);
 	for (i = 0; i < MTRR_FIXED_COUNT; i++)
 		for (piece = 0; piece < 8; piece++)
@@ -323,7 +332,8 @@ static void walk_all(const struct mtrr_state *m, bool maximal)
 		uint64_t end = mtrr_uniform_end(m, gpa, top, &type);
 
 		if (end <= gpa || end > top || end % PAGE_SIZE != 0)
-			fail_msg("run %llx..%llx", (unsigned long long)gpa, (unsigned long long)end);
+			fail_msg("run %llx..%llx", (unsigned long long)gpa,
+				 (unsigned long long)end);
 		if (maximal)
 			assert_int_not_equal(type, last);
 		last = type;
@@ -375,7 +385,8 @@ static void runs_in_wide_address_spaces_hold_what_they_promise(void **state)
 		uint64_t gpa, end, limit;
 
 		random_state(&random, &m, b, holes);
-		gpa = (random_next(&random) & (top - 1) & PAGE_MASK) >> random_below(&random, b - 12);
+		gpa = (random_next(&random) & (top - 1) & PAGE_MASK) >>
+		      random_below(&random, b - 12);
 		gpa &= PAGE_MASK;
 		limit = gpa + PAGE_SIZE + (random_next(&random) % (top - gpa) & PAGE_MASK);
 		if (limit > top)
@@ -443,8 +454,8 @@ static void writes_the_cpu_would_refuse_are_refused(void **state)
 		{0x2ff, 0xc06, true},
 		{0x2ff, 0xc02, false}, /* reserved type */
 		{0x2ff, 0xc07, false},
-		{0x2ff, 0xd06, false}, /* bit 8 */
-		{0x2ff, 0xe06, false}, /* bit 9 */
+		{0x2ff, 0xd06, false},	/* bit 8 */
+		{0x2ff, 0xe06, false},	/* bit 9 */
 		{0x2ff, 0x1c06, false}, /* bit 12 */
 		{0x2ff, 1ULL << 63 | 0xc06, false},
 		{0x200, 0xffffff006, true},
@@ -478,7 +489,10 @@ static void writes_the_cpu_would_refuse_are_refused(void **state)
 		if (mtrr_write_ok(&m, rows[i].msr, rows[i].value) != rows[i].ok)
 			fail_msg("MSR %x, value %llx", rows[i].msr,
 				 (unsigned long long)rows[i].value);
-	/* Without write combining the type is a reserved one; without fixed ranges there are no such MSRs. */
+	/*
+	 * Without write combining the type is a reserved one; without fixed ranges there are no
+	 * such MSRs.
+	 */
 	m.cap = 8;
 	assert_false(mtrr_write_ok(&m, 0x2ff, 0xc01));
 	assert_false(mtrr_write_ok(&m, 0x200, 1));
@@ -494,7 +508,7 @@ static void same_map_looks_at_what_has_an_effect(void **state)
 	mtrr_pc(&a, 36);
 	b = a;
 	assert_true(mtrr_same_map(&a, &b));
-	b.variable[5].base = 0x12345006; /* not valid */
+	b.variable[5].base = 0x12345006;	   /* not valid */
 	b.variable[20].mask = MTRR_PHYSMASK_VALID; /* beyond VCNT */
 	assert_true(mtrr_same_map(&a, &b));
 	b.variable[5].mask = 0xffffff800;

@@ -114,7 +114,8 @@ static void foreign_and_unaligned_pages_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(page_pool_free(&pool, NULL), -EINVAL);
-	assert_int_equal(page_pool_free(&pool, hpa_to_virt(virt_to_hpa(memory) - PAGE_SIZE)), -EINVAL);
+	assert_int_equal(page_pool_free(&pool, hpa_to_virt(virt_to_hpa(memory) - PAGE_SIZE)),
+			 -EINVAL);
 	assert_int_equal(page_pool_free(&pool, past), -EINVAL);
 	assert_int_equal(page_pool_free(&pool, page + 1), -EINVAL);
 	assert_int_equal(page_pool_free(&pool, memory), -EINVAL); /* the pool's own page */
@@ -170,7 +171,8 @@ static void impossible_contiguous_runs_give_null_and_change_nothing(void **state
 	static const struct {
 		uint64_t count, align;
 	} rows[] = {
-		{0, 1}, {1, 0}, {1, 3}, {USABLE + 1, 1}, {UINT64_MAX, 1}, {1, 1ULL << 63},
+		{0, 1},		 {1, 0},	  {1, 3},
+		{USABLE + 1, 1}, {UINT64_MAX, 1}, {1, 1ULL << 63},
 		{1, 1ULL << 51}, {1, 1ULL << 40}, {UINT64_MAX / PAGE_SIZE + 2, 1},
 	};
 	size_t i;
@@ -190,12 +192,12 @@ static void bad_pool_ranges_are_refused(void **state)
 	static const struct {
 		uint64_t base, size;
 	} rows[] = {
-		{0x1001, 0x4000},	       /* unaligned base */
-		{0x1000, 0x4001},	       /* unaligned size */
-		{0x1000, 0},		       /* empty */
-		{0x1000, PAGE_SIZE},	       /* no page left beside the bitmap */
-		{0, 0x4000},		       /* page 0 would be NULL */
-		{UINT64_MAX - 0xfff, 0x2000},  /* wraps */
+		{0x1001, 0x4000},			/* unaligned base */
+		{0x1000, 0x4001},			/* unaligned size */
+		{0x1000, 0},				/* empty */
+		{0x1000, PAGE_SIZE},			/* no page left beside the bitmap */
+		{0, 0x4000},				/* page 0 would be NULL */
+		{UINT64_MAX - 0xfff, 0x2000},		/* wraps */
 		{0x2000, UINT64_MAX - 0x1fff + 0x1000}, /* wraps */
 	};
 	struct page_pool p;
@@ -206,7 +208,10 @@ static void bad_pool_ranges_are_refused(void **state)
 		assert_int_equal(page_pool_init(&p, rows[i].base, rows[i].size), -EINVAL);
 }
 
-/* Few: a ticket lock among threads that the host preempts makes each wait for the next one's time slice. */
+/*
+ * Few: a ticket lock among threads that the host preempts makes each wait for the next one's time
+ * slice.
+ */
 #define THREADS 2
 #define ROUNDS 300
 
@@ -260,16 +265,18 @@ int main(void)
 						pool_down),
 		cmocka_unit_test_setup_teardown(freed_page_is_scrubbed_but_for_its_link, pool_up,
 						pool_down),
-		cmocka_unit_test_setup_teardown(page_given_back_twice_is_refused, pool_up, pool_down),
+		cmocka_unit_test_setup_teardown(page_given_back_twice_is_refused, pool_up,
+						pool_down),
 		cmocka_unit_test_setup_teardown(foreign_and_unaligned_pages_are_refused, pool_up,
 						pool_down),
 		cmocka_unit_test_setup_teardown(pool_owns_its_range_only, pool_up, pool_down),
-		cmocka_unit_test_setup_teardown(contiguous_run_is_adjacent_aligned_and_zero, pool_up,
-						pool_down),
+		cmocka_unit_test_setup_teardown(contiguous_run_is_adjacent_aligned_and_zero,
+						pool_up, pool_down),
 		cmocka_unit_test_setup_teardown(page_of_a_contiguous_run_is_not_returned_singly,
 						pool_up, pool_down),
 		cmocka_unit_test_setup_teardown(
-			impossible_contiguous_runs_give_null_and_change_nothing, pool_up, pool_down),
+			impossible_contiguous_runs_give_null_and_change_nothing, pool_up,
+			pool_down),
 		cmocka_unit_test(bad_pool_ranges_are_refused),
 		cmocka_unit_test_setup_teardown(pages_are_never_shared_between_cpus, pool_up,
 						pool_down),
