@@ -217,18 +217,6 @@ static int relocate(const struct elf_file *elf, uint8_t *memory, uint64_t addres
 	return 0;
 }
 
-int elf_measure(const void *file, size_t size, struct elf_layout *layout, const char **problem)
-{
-	struct elf_file elf;
-	int error = read_file(&elf, file, size, problem);
-
-	if (error)
-		return error;
-	layout->size = elf.memory_size;
-	layout->entry = elf.entry;
-	return 0;
-}
-
 int elf_place(const void *file, size_t size, void *memory, size_t memory_size, uint64_t address,
 	      struct elf_layout *layout, const char **problem)
 {

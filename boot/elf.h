@@ -16,20 +16,14 @@ struct elf_layout {
 };
 
 /*
- * elf_measure - check the file as far as that can be done without placing it.
+ * elf_place - copy the segments, clear what lies between and behind them, apply the relocations.
  * file, size: the file in memory, in bytes.
+ * memory, memory_size: destination, in bytes.
+ * address: where the image will run (that of memory itself, but for the tests).
  * layout: filled in when the result is 0.
  * problem: set to a constant text that names the rule broken, when the result is not 0.
- * Result: 0; -ENOEXEC when it is no file of the kind described above.
- */
-int elf_measure(const void *file, size_t size, struct elf_layout *layout, const char **problem);
-
-/*
- * elf_place - copy the segments, clear what lies between and behind them, apply the relocations.
- * memory, memory_size: destination, at least layout->size bytes.
- * address: where the image will run (that of memory itself, but for the tests).
- * Result: as elf_measure(); -ENOSPC when the memory is too small. After an error, the
- * memory's contents are undefined.
+ * Result: 0; -ENOEXEC when it is no file of the kind described above; -ENOSPC when the memory is too
+ * small. After an error, the memory's contents are undefined.
  */
 int elf_place(const void *file, size_t size, void *memory, size_t memory_size, uint64_t address,
 	      struct elf_layout *layout, const char **problem);
