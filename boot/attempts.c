@@ -13,8 +13,8 @@ static const EFI_GUID vendor_guid = {
 
 static CHAR16 variable_name[] = u"SecPodBootAttempts";
 
-static uint32_t counted;
-static bool began;
+static bool counting;
+static uint32_t earlier; /* unconfirmed boots before this one */
 
 /* A variable of another form was not written by us and not by a confirmation: it counts nothing. */
 static uint32_t read_counter(void)
@@ -47,23 +47,25 @@ static void write_counter(uint32_t value)
 		say("the boot attempt cannot be counted (%s)", status_text(status));
 }
 
-bool attempts_begin(uint32_t limit)
+bool attempts_allowed(uint32_t limit)
 {
 	if (limit == 0)
 		return true;
-	counted = read_counter();
-	if (counted >= limit) {
-		say("not started: %u boots were not confirmed (boot-attempts = %u)", counted, limit);
-		return false;
-	}
-	write_counter(counted + 1);
-	began = true;
-	return true;
+	earlier = read_counter();
+	counting = earlier < limit;
+	if (!counting)
+		say("not started: %u boots were not confirmed (boot-attempts = %u)", earlier, limit);
+	return counting;
+}
+
+void attempts_count(void)
+{
+	if (counting)
+		write_counter(earlier + 1);
 }
 
 void attempts_withdraw(void)
 {
-	if (began)
-		write_counter(counted);
-	began = false;
+	if (counting)
+		write_counter(earlier);
 }

@@ -11,13 +11,16 @@
 #include <stdint.h>
 
 /*
- * attempts_begin - count this boot.
- * limit: unconfirmed boots allowed, 0 for no limit; then nothing is read or written.
- * Result: false, after having said so, when the limit is reached; nothing is counted then.
+ * attempts_allowed - may this boot go on under SecPod?
+ * limit: unconfirmed boots allowed, 0 for no limit; then the variable is not looked at.
+ * Result: false, after having said so, when the limit is reached.
  */
-bool attempts_begin(uint32_t limit);
+bool attempts_allowed(uint32_t limit);
 
-/* attempts_withdraw - this boot goes on without SecPod: undo what attempts_begin() counted. */
+/* attempts_count - count this boot, if there is a limit. */
+void attempts_count(void);
+
+/* attempts_withdraw - this boot goes on without SecPod: undo attempts_count(). */
 void attempts_withdraw(void);
 
 #endif

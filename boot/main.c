@@ -57,21 +57,34 @@ static void halt(void)
 		boot_services->Stall(HALT_POLL_US);
 }
 
-/* Result: false when SecPod was to start and could not. */
+/* Does the user want SecPod in this boot? */
+static bool wanted(const struct config *config)
+{
+	if (!config->enabled) {
+		say("not started: secpod = off");
+		return false;
+	}
+	if (skip_requested(config->skip_key, config->skip_timeout)) {
+		say("not started: the skip key was pressed");
+		return false;
+	}
+	return attempts_allowed(config->boot_attempts);
+}
+
 static bool start_monitor(const struct config *config)
 {
 	char reason[SECPOD_REASON_LEN];
+	bool started;
 
 	if (!cpus_precheck(reason, sizeof(reason))) {
 		say("not started: %s", reason);
 		return false;
 	}
-	if (!attempts_begin(config->boot_attempts))
-		return true;
-	if (monitor_start(config))
-		return true;
-	attempts_withdraw();
-	return false;
+	attempts_count();
+	started = monitor_start(config);
+	if (!started)
+		attempts_withdraw();
+	return started;
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
@@ -87,11 +100,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	set_marker();
 	say("version " SECPOD_VERSION);
 	config_file_read(&config);
-	if (!config.enabled)
-		say("not started: secpod = off");
-	else if (skip_requested(config.skip_key, config.skip_timeout))
-		say("not started: the skip key was pressed");
-	else if (!start_monitor(&config) && config.on_failure == CONFIG_ON_FAILURE_HALT)
+	if (wanted(&config) && !start_monitor(&config) && config.on_failure == CONFIG_ON_FAILURE_HALT)
 		halt();
 	status = chain_next(&config);
 	clear_marker();
