@@ -79,7 +79,8 @@ static int open_table(const struct acpi_reader *reader, uint64_t hpa, struct tab
 
 	if (error)
 		return error;
-	if (header->length < sizeof(*header) || header->length > TABLE_MAX || hpa + header->length < hpa)
+	if (header->length < sizeof(*header) || header->length > TABLE_MAX ||
+	    hpa + header->length < hpa)
 		return -EINVAL;
 	return checksum_ok(reader, hpa, header->length);
 }
@@ -99,8 +100,8 @@ static int read_fadt(const struct acpi_reader *reader, uint64_t hpa, struct acpi
 		return error;
 	if (!(fadt.flags & FADT_RESET_REG_SUP))
 		return -ENOENT;
-	if (fadt.reset.space != SPACE_IO || fadt.reset.bit_width != 8 || fadt.reset.bit_offset != 0 ||
-	    fadt.reset.address == 0 || fadt.reset.address > PORT_MAX)
+	if (fadt.reset.space != SPACE_IO || fadt.reset.bit_width != 8 ||
+	    fadt.reset.bit_offset != 0 || fadt.reset.address == 0 || fadt.reset.address > PORT_MAX)
 		return -ENOTSUP;
 	*reset = (struct acpi_reset){(uint16_t)fadt.reset.address, fadt.reset_value};
 	return 0;

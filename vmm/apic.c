@@ -33,8 +33,9 @@ static bool wait_idle(uint64_t base)
 }
 
 /*
- * The guest may have been stopped between its write of the high half and that of the low half, which sends: the
- * high half is put back. The low half is not, a write would send; what was sent last is nothing to rely on.
+ * The guest may have been stopped between its write of the high half and that of the low half,
+ * which sends: the high half is put back. The low half is not, a write would send; what was sent
+ * last is nothing to rely on.
  */
 static int xapic_send(uint64_t base, uint32_t destination, uint32_t command)
 {

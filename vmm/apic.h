@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * NMIs to other CPUs through the local APIC, which belongs to the guest: its mode is looked up each time, and
- * what the guest may have half done to the interrupt command register is left as found. SDM: "Issuing
- * Interprocessor Interrupts".
+ * NMIs to other CPUs through the local APIC, which belongs to the guest: its mode is looked up each
+ * time, and what the guest may have half done to the interrupt command register is left as found.
+ * SDM: "Issuing Interprocessor Interrupts".
  */
 #ifndef SECPOD_VMM_APIC_H
 #define SECPOD_VMM_APIC_H

@@ -7,10 +7,11 @@ MONITOR_CFLAGS ?= -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mn
 	-ffunction-sections -fdata-sections \
 	-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror \
 	-ffile-prefix-map=$(CURDIR)=. -I. -isystem build/newlib/include
-# z text: a relocation of read-only code is an error. No build id and no interpreter: same input, same bytes.
-MONITOR_LDFLAGS := -static-pie -nostdlib -Wl,-T,vmm/monitor.lds -Wl,--no-dynamic-linker -Wl,--no-undefined \
-	-Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--orphan-handling=error \
-	-Wl,-z,text -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,max-page-size=4096 -Wl,--hash-style=sysv
+# z text: a relocation of read-only code is an error. No build id: same input, same bytes.
+MONITOR_LDFLAGS := -static-pie -nostdlib -Wl,-T,vmm/monitor.lds -Wl,--no-dynamic-linker \
+	-Wl,--no-undefined -Wl,--build-id=none -Wl,--gc-sections -Wl,--fatal-warnings \
+	-Wl,--orphan-handling=error -Wl,-z,text -Wl,-z,noexecstack -Wl,-z,norelro \
+	-Wl,-z,max-page-size=4096 -Wl,--hash-style=sysv
 
 MONITOR_SRC := $(sort $(wildcard vmm/*.[cS] vmx/*.[cS] ept/*.[cS] secpod/*.[cS]))
 MONITOR_OBJ := $(patsubst %,build/monitor/%.o,$(MONITOR_SRC))
@@ -24,8 +25,8 @@ build/monitor/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(MONITOR_CC) $(MONITOR_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The loader knows one relocation type; and the guest's FPU registers stay in the CPU while the monitor
-# runs, so that no instruction in it may touch them.
+# The loader knows one relocation type; and the guest's FPU registers stay in the CPU while the
+# monitor runs, so that no instruction in it may touch them.
 build/monitor.elf: $(MONITOR_OBJ) $(MONITOR_LIBC) vmm/monitor.lds vmm/build.mk scripts/check-no-simd
 	$(MONITOR_CC) $(MONITOR_CFLAGS) $(MONITOR_LDFLAGS) -o $@.tmp $(MONITOR_OBJ) $(MONITOR_LIBC)
 	@if readelf -rW $@.tmp | grep R_X86_64_ | grep -v 'R_X86_64_RELATIVE '; then \

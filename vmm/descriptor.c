@@ -4,7 +4,9 @@
 #include <string.h>
 
 #define DESCRIPTOR_PRESENT 0x80u
-/* The busy form: VM exits load TR from the VMCS, and demand a busy TSS there as LTR would leave it. */
+/*
+ * The busy form: VM exits load TR from the VMCS, and demand a busy TSS there as LTR would leave it.
+ */
 #define TYPE_TSS64_BUSY 0xbu
 #define TYPE_INTERRUPT_GATE 0xeu
 

@@ -49,7 +49,10 @@ _Static_assert(sizeof(struct idt_gate) == 16, "SDM 64-Bit IDT Gate Descriptors")
 /* gdt_fill - the monitor's descriptors into gdt[GDT_ENTRIES], the TSS at address tss. */
 void gdt_fill(uint64_t *gdt, uint64_t tss);
 
-/* tss_fill - the IST stacks' tops into tss; no I/O bitmap, no ring-0 stack (nothing runs outside ring 0). */
+/*
+ * tss_fill - the IST stacks' tops into tss; no I/O bitmap, no ring-0 stack (nothing runs outside
+ * ring 0).
+ */
 void tss_fill(struct tss64 *tss, const uint64_t ist_top[IST_COUNT]);
 
 /* idt_gate_of - an interrupt gate to handler on the given IST stack (IST_NONE: the current one). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ELF entry point: secpod_entry_fn of vmm/handoff.h, called by the UEFI application on the firmware's
- * stack, page tables and descriptor tables.
+ * The ELF entry point: secpod_entry_fn of vmm/handoff.h, called by the UEFI application on the
+ * firmware's stack, page tables and descriptor tables.
  */
 #include "vmm/boot_calls.h"
 
@@ -9,7 +9,7 @@
 	.globl secpod_entry
 	.type secpod_entry, @function
 secpod_entry:
-	/* The ABI promises DF = 0, firmware has been known to break it: string instructions rely on it. */
+	/* The ABI promises DF = 0, but this came through firmware; string instructions rely on it. */
 	cld
 	cmp	$ENTRY_OP_SEAL, %edi
 	je	1f

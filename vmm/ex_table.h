@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exception table: instructions that may fault by design, and where to go on when they do. Entries hold
- * distances from themselves, so that the table needs no relocation.
+ * Exception table: instructions that may fault by design, and where to go on when they do. Entries
+ * hold distances from themselves, so that the table needs no relocation.
  */
 #ifndef SECPOD_VMM_EX_TABLE_H
 #define SECPOD_VMM_EX_TABLE_H

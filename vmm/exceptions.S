@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries of the IDT. Reached in root mode only, with the monitor's GS base and stack. The guest's CR2,
- * debug registers, FPU state and system-call MSRs are still in the CPU and stay untouched.
+ * Entries of the IDT. Reached in root mode only, with the monitor's GS base and stack. The guest's
+ * CR2, debug registers, FPU state and system-call MSRs are still in the CPU and stay untouched.
  */
 #include "vmm/exceptions.h"
 #include "vmm/percpu.h"
@@ -75,8 +75,8 @@ exception_common:
 	.size exception_common, . - exception_common
 
 /*
- * May come between any two instructions of the monitor, so it takes no lock, calls nothing and touches
- * this CPU's area only. See struct percpu for the window.
+ * May come between any two instructions of the monitor, so it takes no lock, calls nothing and
+ * touches this CPU's area only. See struct percpu for the window.
  */
 	.globl nmi_entry
 	.hidden nmi_entry

@@ -20,12 +20,15 @@ _Static_assert(sizeof(struct exception_frame) == 22 * 8, "pushed by vmm/exceptio
 /* One stub of EXCEPTION_STUB_SIZE bytes for each vector. */
 extern const char exception_stubs[] __attribute__((visibility("hidden")));
 
-/* The NMI handler: notes the NMI for vmx/, keeps it from being lost at VM entry, stops a CPU in a panic. */
+/*
+ * The NMI handler: notes the NMI for vmx/, keeps it from being lost at VM entry, stops a CPU in a
+ * panic.
+ */
 extern const char nmi_entry[] __attribute__((visibility("hidden")));
 
 /*
- * exception_handle - called by the stubs. A fault of an instruction in the exception table goes on at its
- * fixup; anything else is a panic.
+ * exception_handle - called by the stubs. A fault of an instruction in the exception table goes on
+ * at its fixup; anything else is a panic.
  */
 void exception_handle(struct exception_frame *frame);
 

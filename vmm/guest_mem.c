@@ -18,7 +18,10 @@ int guest_mem_init(const struct secpod_handoff *handoff)
 			    handoff->region_base, handoff->region_size);
 }
 
-/* gpa has been checked. The window's entry is not present between uses, so that nothing stays cached. */
+/*
+ * gpa has been checked. The window's entry is not present between uses, so that nothing stays
+ * cached.
+ */
 static void *window_open(uint64_t gpa, uint64_t kind)
 {
 	const struct percpu *cpu = this_cpu();
@@ -88,7 +91,8 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 	if (!ram_map_contains(&guest_ram, gpa, sizeof(*word)))
 		return -EFAULT;
 	word = window_open(gpa, PAGE_DATA);
-	done = __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	done = __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
 	window_close();
 	return done ? 0 : -EAGAIN;
 }

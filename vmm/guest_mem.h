@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's memory by guest-physical address, which is the physical address here (EPT is an identity map).
- * Every access is checked: RAM of the firmware's map, and nothing of the monitor's region. Pages are
- * mapped one at a time in the calling CPU's window, so these work in root mode after a VM exit only, and not
- * from the NMI handler. The guest may change what is read or written at any time: read once, then judge.
+ * The guest's memory by guest-physical address, which is the physical address here (EPT is an
+ * identity map). Every access is checked: RAM of the firmware's map, and nothing of the monitor's
+ * region. Pages are mapped one at a time in the calling CPU's window, so these work in root mode
+ * after a VM exit only, and not from the NMI handler. The guest may change what is read or written
+ * at any time: read once, then judge.
  */
 #ifndef SECPOD_VMM_GUEST_MEM_H
 #define SECPOD_VMM_GUEST_MEM_H

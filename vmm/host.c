@@ -18,10 +18,11 @@ static struct page_table table;
 static uint64_t apic_base;
 
 /*
- * Read-only in the monitor's page tables: host_init() fills it on the firmware's, where image memory is
- * writable. The one IDT serves all CPUs.
+ * Read-only in the monitor's page tables: host_init() fills it on the firmware's, where image
+ * memory is writable. The one IDT serves all CPUs.
  */
-static struct idt_gate idt[IDT_ENTRIES] __attribute__((section(".ro_after_init"), aligned(PAGE_SIZE)));
+static struct idt_gate idt[IDT_ENTRIES]
+	__attribute__((section(".ro_after_init"), aligned(PAGE_SIZE)));
 
 static enum ist_slot ist_of(uint32_t vector)
 {

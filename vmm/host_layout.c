@@ -21,7 +21,8 @@ static struct span handoff_pages(const struct secpod_handoff *handoff)
 
 static bool span_inside(struct span inner, struct span outer)
 {
-	return inner.base >= outer.base && range_ok(inner.base - outer.base, inner.size, outer.size);
+	return inner.base >= outer.base &&
+	       range_ok(inner.base - outer.base, inner.size, outer.size);
 }
 
 static bool spans_overlap(struct span a, struct span b)
@@ -48,8 +49,8 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 
 		if (sections[i].begin == sections[i].end)
 			continue;
-		sections_inside &= sections[i].begin < sections[i].end && aligned(section, PAGE_SIZE) &&
-				   span_inside(section, image);
+		sections_inside &= sections[i].begin < sections[i].end &&
+				   aligned(section, PAGE_SIZE) && span_inside(section, image);
 	}
 	const struct {
 		bool holds;
@@ -57,8 +58,10 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 	} checks[] = {
 		{range_ok(region.base, region.size, PTE_ADDR), "the region is empty or wraps"},
 		{aligned(region, SIZE_2M), "the region is not made of 2 MiB pages"},
-		{aligned(image, PAGE_SIZE) && span_inside(image, region), "the image is not in the region"},
-		{aligned(pool, PAGE_SIZE) && span_inside(pool, region), "the pool is not in the region"},
+		{aligned(image, PAGE_SIZE) && span_inside(image, region),
+		 "the image is not in the region"},
+		{aligned(pool, PAGE_SIZE) && span_inside(pool, region),
+		 "the pool is not in the region"},
 		{span_inside(self, region), "the hand-off is not in the region"},
 		{!spans_overlap(image, pool), "image and pool overlap"},
 		{!spans_overlap(self, image), "hand-off and image overlap"},

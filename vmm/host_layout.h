@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which memory the monitor sees in its own page tables, and with which rights: its image by section (no
- * page writable and executable), the hand-off, its pools, the local APIC's page. Nothing else: not
- * the guest's memory, not the firmware's. Pure.
+ * Which memory the monitor sees in its own page tables, and with which rights: its image by section
+ * (no page writable and executable), the hand-off, its pools, the local APIC's page. Nothing else:
+ * not the guest's memory, not the firmware's. Pure.
  */
 #ifndef SECPOD_VMM_HOST_LAYOUT_H
 #define SECPOD_VMM_HOST_LAYOUT_H
@@ -20,9 +20,9 @@ struct host_section {
 };
 
 /*
- * host_layout_check - does the hand-off's geometry hold together? Image, hand-off and pool inside the
- * region, apart from each other, aligned; the APIC's page outside the region; sections inside the image.
- * rule (set on error): what is wrong, in words.
+ * host_layout_check - does the hand-off's geometry hold together? Image, hand-off and pool inside
+ * the region, apart from each other, aligned; the APIC's page outside the region; sections inside
+ * the image. rule (set on error): what is wrong, in words.
  * Result: 0, -EINVAL.
  */
 int host_layout_check(const struct secpod_handoff *handoff, const struct host_section *sections,
@@ -34,6 +34,7 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
  * Result: 0, or what page_table_map() returned.
  */
 int host_layout_map(struct page_table *table, const struct secpod_handoff *handoff,
-		    const struct host_section *sections, uint32_t section_count, uint64_t apic_base);
+		    const struct host_section *sections, uint32_t section_count,
+		    uint64_t apic_base);
 
 #endif

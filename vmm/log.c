@@ -31,7 +31,8 @@ static const char *const level_text[] = {
 
 void log_init(const struct secpod_config *config)
 {
-	console_level = config->log_level < LOG_DEBUG ? (enum log_level)config->log_level : LOG_DEBUG;
+	console_level =
+		config->log_level < LOG_DEBUG ? (enum log_level)config->log_level : LOG_DEBUG;
 	serial_init(config->serial_port, config->serial_baud);
 }
 
@@ -61,12 +62,14 @@ void log_at_v(enum log_level level, const char *fmt, va_list args)
 	size_t length;
 
 	if (host_active())
-		length = written(snprintf(line, sizeof(line), "secpod: cpu %" PRIu32 ": %s", this_cpu()->index,
-					   level_text[level]),
+		length = written(snprintf(line, sizeof(line), "secpod: cpu %" PRIu32 ": %s",
+					  this_cpu()->index, level_text[level]),
 				 sizeof(line));
 	else
-		length = written(snprintf(line, sizeof(line), "secpod: %s", level_text[level]), sizeof(line));
-	length += written(vsnprintf(line + length, sizeof(line) - length, fmt, args), sizeof(line) - length);
+		length = written(snprintf(line, sizeof(line), "secpod: %s", level_text[level]),
+				 sizeof(line));
+	length += written(vsnprintf(line + length, sizeof(line) - length, fmt, args),
+			  sizeof(line) - length);
 	log_ring_append(&ring, (uint8_t)level, line, length);
 	if (level <= console_level)
 		console_line(line, length);
@@ -90,6 +93,7 @@ void log_break_locks(void)
 {
 	__atomic_store_n(&locks_broken, true, __ATOMIC_RELAXED);
 	log_ring_break_lock(&ring);
+	serial_take_over();
 }
 
 void log_replay(uint32_t count)

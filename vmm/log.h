@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's log: every line goes into a ring in memory, those of the configured level and above to
- * the serial line as well. Lines are whole on the serial line, whatever other CPUs print. No newline in fmt.
- * Formats are newlib's without floating point; 64-bit values through PRIx64 and its like.
+ * The monitor's log: every line goes into a ring in memory, those of the configured level and above
+ * to the serial line as well. Lines are whole on the serial line, whatever other CPUs print. No
+ * newline in fmt. Formats are newlib's without floating point; 64-bit values through PRIx64 and its
+ * like.
  *
- * Works at any time: before host_init() (no CPU number is printed then), in root mode, and in a panic. Not from the
- * NMI handler. A line to a slow serial line takes as long as the line needs, so paths that
- * another CPU waits for use a level that stays in memory.
+ * Works at any time: before host_init() (no CPU number is printed then), in root mode, and in a
+ * panic. Not from the NMI handler. A line to a slow serial line takes as long as the line needs, so
+ * paths that another CPU waits for use a level that stays in memory.
  */
 #ifndef SECPOD_VMM_LOG_H
 #define SECPOD_VMM_LOG_H
@@ -19,12 +20,16 @@
 
 enum log_level { LOG_ERROR = 0, LOG_WARNING = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
-/* log_init - set level and serial line from the hand-off's config. A level above LOG_DEBUG counts as it. */
+/*
+ * log_init - set level and serial line from the hand-off's config. A level above LOG_DEBUG counts
+ * as it.
+ */
 void log_init(const struct secpod_config *config);
 
 /* log_at - one line; level: enum log_level. */
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void log_at_v(enum log_level level, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+void log_at_v(enum log_level level, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_WARNING, __VA_ARGS__)
@@ -34,8 +39,12 @@ void log_at_v(enum log_level level, const char *fmt, va_list args) __attribute__
 /* log_lines - the ring, for readers. */
 struct log_ring *log_lines(void);
 
-/* For vmm/panic.c: ignore the locks from now on; the newest count lines of the ring to the serial line. */
+/*
+ * log_break_locks - for a panic, with the other CPUs stopped: ignore the locks and take the UART.
+ */
 void log_break_locks(void);
+
+/* log_replay - the newest count lines of the ring, of whatever level, to the serial line. */
 void log_replay(uint32_t count);
 
 #endif

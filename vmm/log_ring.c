@@ -83,18 +83,18 @@ uint64_t log_ring_append(struct log_ring *ring, uint8_t level, const char *text,
 	return seq;
 }
 
-static int read_locked(const struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size,
-		       uint8_t *level, uint64_t *seq)
+static int read_locked(const struct log_ring *ring, struct log_cursor *cursor, char *to,
+		       size_t size, uint8_t *level, uint64_t *seq)
 {
 	struct record record;
 	size_t length;
 
-	if (cursor->seq < ring->oldest_seq || cursor->position < ring->tail)
+	if (cursor->seq < ring->oldest_seq)
 		*cursor = (struct log_cursor){ring->oldest_seq, ring->tail};
-	if (cursor->seq >= ring->next_seq || cursor->position >= ring->head)
+	if (cursor->seq >= ring->next_seq)
 		return -ENOENT;
 	record = record_at(ring, cursor->position);
-	/* With the lock broken a record may be half written. */
+	/* A wrong cursor, or with the lock broken a record half written. */
 	if (record.length > LOG_LINE_MAX)
 		return -ENOENT;
 	length = record.length < size - 1 ? record.length : size - 1;
@@ -109,8 +109,8 @@ static int read_locked(const struct log_ring *ring, struct log_cursor *cursor, c
 	return (int)length;
 }
 
-int log_ring_read(struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size, uint8_t *level,
-		  uint64_t *seq)
+int log_ring_read(struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size,
+		  uint8_t *level, uint64_t *seq)
 {
 	bool locked;
 	int result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ring of text lines in memory: the newest lines with their sequence numbers, the oldest given up as
- * new ones need their place. Safe on all CPUs. Pure.
+ * Ring of text lines in memory: the newest lines with their sequence numbers, the oldest given up
+ * as new ones need their place. Safe on all CPUs. Pure.
  */
 #ifndef SECPOD_VMM_LOG_RING_H
 #define SECPOD_VMM_LOG_RING_H
@@ -33,21 +33,26 @@ struct log_cursor {
 
 /*
  * log_ring_init - use bytes[size] as the ring.
- * size: power of two, at least 1024 and at most 2^30. Result: 0, -EINVAL.
+ * size: power of two, at least 1024 and at most 2^30.
+ * Result: 0, -EINVAL.
  */
 int log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
 
-/* log_ring_append - add a line of length bytes. level: kept with it. Result: its sequence number. */
+/*
+ * log_ring_append - add a line of length bytes. level: kept with it.
+ * Result: its sequence number.
+ */
 uint64_t log_ring_append(struct log_ring *ring, uint8_t level, const char *text, size_t length);
 
 /*
- * log_ring_read - the next line at or after the cursor, which moves behind it. Lines that were given up
- * meanwhile are skipped: compare cursor->seq with what was expected.
- * to, size: buffer, gets a NUL-terminated string, cut to fit. level, seq: may be NULL.
- * Result: length of the string; -ENOENT when there is no newer line; -EINVAL when size is 0.
+ * log_ring_read - the next line at or after the cursor, which moves behind it. Lines that were
+ * given up meanwhile are skipped: compare cursor->seq with what was expected. to, size: buffer,
+ * gets a NUL-terminated string, cut to fit. level, seq: may be NULL.
+ * Result: length of the string;
+ * -ENOENT when there is no newer line; -EINVAL when size is 0.
  */
-int log_ring_read(struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size, uint8_t *level,
-		  uint64_t *seq);
+int log_ring_read(struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size,
+		  uint8_t *level, uint64_t *seq);
 
 /*
  * log_ring_break_lock - from now on the lock is ignored: for a panic, when the other CPUs have been

@@ -31,7 +31,8 @@ int wrmsr_safe(uint32_t msr, uint64_t value)
 
 	__asm__ volatile(SAFE("wrmsr")
 			 : [result] "+r"(result)
-			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), [fault] "i"(-EFAULT)
+			 : "c"(msr), "a"((uint32_t)value),
+			   "d"((uint32_t)(value >> 32)), [fault] "i"(-EFAULT)
 			 : "memory");
 	return result;
 }
@@ -42,7 +43,8 @@ int xsetbv_safe(uint32_t index, uint64_t value)
 
 	__asm__ volatile(SAFE("xsetbv")
 			 : [result] "+r"(result)
-			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), [fault] "i"(-EFAULT)
+			 : "c"(index), "a"((uint32_t)value),
+			   "d"((uint32_t)(value >> 32)), [fault] "i"(-EFAULT)
 			 : "memory");
 	return result;
 }

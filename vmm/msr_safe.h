@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSR and XCR accesses that may be refused by the CPU. The refusal is caught by the monitor's IDT and
- * exception table, so these work in the monitor's environment only: in root mode, after a VM exit.
- * On the firmware's IDT a refused access ends in the firmware's exception handler.
+ * MSR and XCR accesses that may be refused by the CPU. The refusal is caught by the monitor's IDT
+ * and exception table, so these work in the monitor's environment only: in root mode, after a VM
+ * exit. On the firmware's IDT a refused access ends in the firmware's exception handler.
  */
 #ifndef SECPOD_VMM_MSR_SAFE_H
 #define SECPOD_VMM_MSR_SAFE_H

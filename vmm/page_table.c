@@ -40,10 +40,11 @@ static bool is_leaf(uint64_t entry, uint32_t level)
 }
 
 /*
- * Down from the root towards the entry for va at level; stops early at a leaf. Missing tables are made
- * when create is set. NULL: a table is missing, or there is no memory for it.
+ * Down from the root towards the entry for va at level; stops early at a leaf. Missing tables are
+ * made when create is set. NULL: a table is missing, or there is no memory for it.
  */
-static uint64_t *walk(const struct page_table *table, uint64_t va, uint32_t level, bool create, uint32_t *found)
+static uint64_t *walk(const struct page_table *table, uint64_t va, uint32_t level, bool create,
+		      uint32_t *found)
 {
 	uint64_t *entry = entry_of(table->root, va, TOP_LEVEL);
 	uint32_t at = TOP_LEVEL;
@@ -70,7 +71,8 @@ int page_table_init(struct page_table *table, struct page_pool *pool)
 	return table->root ? 0 : -ENOMEM;
 }
 
-static int map_one(struct page_table *table, uint64_t va, uint64_t hpa, uint32_t level, uint64_t kind)
+static int map_one(struct page_table *table, uint64_t va, uint64_t hpa, uint32_t level,
+		   uint64_t kind)
 {
 	uint32_t found;
 	uint64_t *entry = walk(table, va, level, true, &found);
@@ -83,14 +85,17 @@ static int map_one(struct page_table *table, uint64_t va, uint64_t hpa, uint32_t
 	return 0;
 }
 
-int page_table_map(struct page_table *table, uint64_t va, uint64_t hpa, uint64_t size, uint64_t kind)
+int page_table_map(struct page_table *table, uint64_t va, uint64_t hpa, uint64_t size,
+		   uint64_t kind)
 {
 	if (((va | hpa | size) & ~PAGE_MASK) || size == 0 || va + (size - 1) < va)
 		return -EINVAL;
-	/* The two canonical halves do not touch, so that a range inside one has both ends in it. */
-	if (!canonical(va) || !canonical(va + size - 1) || va >> 63 != (va + size - 1) >> 63)
-		return -EINVAL;
-	if (!range_ok(hpa, size, PTE_ADDR + PAGE_SIZE))
+	/*
+	 * No physical range is as long as the hole between the canonical halves: both ends are in
+	 * one.
+	 */
+	if (!range_ok(hpa, size, PTE_ADDR + PAGE_SIZE) || !canonical(va) ||
+	    !canonical(va + size - 1))
 		return -EINVAL;
 	if ((kind & ~KIND_BITS) || ((kind & PTE_RW) && !(kind & PTE_NX)))
 		return -EINVAL;

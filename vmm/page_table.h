@@ -40,10 +40,11 @@ int page_table_init(struct page_table *table, struct page_pool *pool);
 /*
  * page_table_map - map [va, va + size) to hpa, with 2 MiB pages where both are aligned.
  * va, hpa, size: bytes, multiples of 4 KiB; kind: one of PAGE_*.
- * Result: 0; -EINVAL (unaligned, empty, wraps, not canonical, or writable and executable), -EEXIST (part
- * of it is mapped), -ENOMEM. After an error part of the range may be mapped.
+ * Result: 0; -EINVAL (unaligned, empty, wraps, not canonical, or writable and executable), -EEXIST
+ * (part of it is mapped), -ENOMEM. After an error part of the range may be mapped.
  */
-int page_table_map(struct page_table *table, uint64_t va, uint64_t hpa, uint64_t size, uint64_t kind);
+int page_table_map(struct page_table *table, uint64_t va, uint64_t hpa, uint64_t size,
+		   uint64_t kind);
 
 /*
  * page_table_unmap - take out the 4 KiB page at va, splitting a larger page around it.
@@ -52,12 +53,14 @@ int page_table_map(struct page_table *table, uint64_t va, uint64_t hpa, uint64_t
 int page_table_unmap(struct page_table *table, uint64_t va);
 
 /*
- * page_table_slot - the last-level entry for va, its tables made where they are missing; NULL when a
- * large page is there, when memory is short, or when va is not canonical.
+ * page_table_slot - the last-level entry for va, its tables made where they are missing; NULL when
+ * a large page is there, when memory is short, or when va is not canonical.
  */
 uint64_t *page_table_slot(struct page_table *table, uint64_t va);
 
-/* page_table_lookup - the leaf entry that maps va, 0 for none. size (may be NULL): bytes it covers. */
+/*
+ * page_table_lookup - the leaf entry that maps va, 0 for none. size (may be NULL): bytes it covers.
+ */
 uint64_t page_table_lookup(const struct page_table *table, uint64_t va, uint64_t *size);
 
 #endif

@@ -15,19 +15,20 @@
 /* Turns given to the other CPUs to take the NMI and stop; a bound, for nobody answers. */
 #define STOP_TURNS (1u << 20)
 
-enum stage { STAGE_NONE, STAGE_STOPPING, STAGE_STOPPED, STAGE_TELLING };
+enum stage { STAGE_NONE, STAGE_PREPARED, STAGE_TELLING };
 
 uint32_t panic_under_way;
-static enum stage stage; /* of the panicking CPU alone */
 static enum secpod_failure at_end = SECPOD_FAIL_HALT;
 static void (*dump)(void);
 
 /*
- * Who panics: the address of a CPU's area, or this for the one CPU that runs on the firmware's
- * environment while the machine is being set up.
+ * Who panics: the address of a CPU's area, or OWNER_BOOT for the one CPU that runs in the
+ * firmware's environment while the machine is being set up. Once set it stays; stage belongs to
+ * that CPU.
  */
-static uint64_t owner;
 #define OWNER_BOOT 1ULL
+static uint64_t owner;
+static enum stage stage;
 
 static uint64_t self(void)
 {
@@ -50,13 +51,11 @@ void panic_prepare(void)
 {
 	uint64_t nobody = 0;
 
-	if (!__atomic_compare_exchange_n(&owner, &nobody, self(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		/* Another CPU was first, or this one panics while it prepares or tells: no more words. */
-		if (nobody != self() || stage != STAGE_STOPPED)
-			cpu_halt_forever();
-		return;
+	if (!__atomic_compare_exchange_n(&owner, &nobody, self(), false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		/* Another CPU was first, or this one panics while it panics: no more words. */
+		cpu_halt_forever();
 	}
-	stage = STAGE_STOPPING;
 	if (host_active())
 		this_cpu()->in_panic = 1;
 	__atomic_store_n(&panic_under_way, 1, __ATOMIC_SEQ_CST);
@@ -65,7 +64,7 @@ void panic_prepare(void)
 			cpu_relax();
 	}
 	log_break_locks();
-	stage = STAGE_STOPPED;
+	stage = STAGE_PREPARED;
 }
 
 void panic_check(void)
@@ -78,7 +77,8 @@ void panic(const char *fmt, ...)
 {
 	va_list args;
 
-	panic_prepare();
+	if (stage != STAGE_PREPARED || owner != self())
+		panic_prepare();
 	stage = STAGE_TELLING;
 	va_start(args, fmt);
 	log_at_v(LOG_ERROR, fmt, args);

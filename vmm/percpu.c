@@ -58,7 +58,8 @@ int percpu_init(const struct secpod_handoff *handoff, struct page_pool *pool)
 	if (handoff->cpu_count == 0 || handoff->cpu_count > SECPOD_MAX_CPUS)
 		return -EINVAL;
 	for (uint32_t i = 0; i < handoff->cpu_count; i++) {
-		struct cpu_block *block = page_pool_alloc_contiguous(pool, sizeof(*block) / PAGE_SIZE, 1);
+		struct cpu_block *block =
+			page_pool_alloc_contiguous(pool, sizeof(*block) / PAGE_SIZE, 1);
 
 		if (!block)
 			return -ENOMEM;

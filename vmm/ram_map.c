@@ -33,11 +33,12 @@ static void merge(struct ram_map *map)
 
 static bool range_usable(const struct secpod_range *range)
 {
-	return !((range->base | range->size) & ~PAGE_MASK) && range_ok(range->base, range->size, UINT64_MAX);
+	return !((range->base | range->size) & ~PAGE_MASK) &&
+	       range_ok(range->base, range->size, UINT64_MAX);
 }
 
-int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_t count, uint32_t kinds,
-		 uint64_t hole_base, uint64_t hole_size)
+int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_t count,
+		 uint32_t kinds, uint64_t hole_base, uint64_t hole_size)
 {
 	map->count = 0;
 	map->hole_base = hole_base;
@@ -63,7 +64,7 @@ bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length)
 	uint32_t high = map->count;
 	uint64_t end = base + (length ? length : 1);
 
-	if (end <= base || (base < map->hole_end && map->hole_base < end))
+	if (end < base || (base < map->hole_end && map->hole_base < end))
 		return false;
 	/* The last range that begins at or below base. */
 	while (low < high) {

@@ -23,24 +23,24 @@ struct ram_map {
 	uint32_t count;
 	struct {
 		uint64_t base;
-		uint64_t end; /* first byte behind it */
+		uint64_t end;	    /* first byte behind it */
 	} range[SECPOD_MAX_RANGES]; /* in ascending order, disjoint, not touching */
-	uint64_t hole_base; /* never part of the map */
+	uint64_t hole_base;	    /* never part of the map */
 	uint64_t hole_end;
 };
 
 /*
  * ram_map_init - take those of ranges[count] whose kind is in kinds (RAM_MAP_KIND bits).
  * hole_base, hole_size: bytes, taken out whatever the ranges say; hole_size may be 0.
- * Result: 0; -EINVAL (count above SECPOD_MAX_RANGES, or the hole wraps, or a taken range is unaligned, empty or
- * wraps); then the map is empty.
+ * Result: 0; -EINVAL (count above SECPOD_MAX_RANGES, or the hole wraps, or a taken range is
+ * unaligned, empty or wraps); then the map is empty.
  */
-int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_t count, uint32_t kinds,
-		 uint64_t hole_base, uint64_t hole_size);
+int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_t count,
+		 uint32_t kinds, uint64_t hole_base, uint64_t hole_size);
 
 /*
- * ram_map_contains - is every byte of [base, base + length) in the map? False for a range that wraps;
- * an empty range is in when base is.
+ * ram_map_contains - is every byte of [base, base + length) in the map? False for a range that
+ * wraps; an empty range is in when base is.
  */
 bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length);
 

@@ -11,10 +11,13 @@
 #include "vmm/log.h"
 #include "vmm/ram_map.h"
 
-/* Reset control register of Intel chipsets (I/O controller hub data sheets, "Reset Control Register"). */
+/*
+ * Reset control register of Intel chipsets (I/O controller hub data sheets, "Reset Control
+ * Register").
+ */
 #define RESET_CONTROL_PORT 0xcf9
-#define RESET_SYSTEM 0x02	/* a hard reset, at the next rising edge of ... */
-#define RESET_CPU 0x04		/* ... this bit */
+#define RESET_SYSTEM 0x02 /* a hard reset, at the next rising edge of ... */
+#define RESET_CPU 0x04	  /* ... this bit */
 /* 8042: status bit 1 is "input buffer full", command 0xfe pulses the reset line. */
 #define KEYBOARD_PORT 0x64
 #define KEYBOARD_FULL 0x02

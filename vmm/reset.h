@@ -6,14 +6,14 @@
 #include "vmm/handoff.h"
 
 /*
- * reset_init - look the ACPI reset register up. Once, on the boot CPU, on the firmware's page tables. Without
- * a usable one machine_reset() has other ways.
+ * reset_init - look the ACPI reset register up. Once, on the boot CPU, on the firmware's page
+ * tables. Without a usable one machine_reset() has other ways.
  */
 void reset_init(const struct secpod_handoff *handoff);
 
 /*
- * machine_reset - by the ACPI reset register, the chipset's reset control register, the keyboard controller,
- * and at last by a triple fault, whichever works first.
+ * machine_reset - by the ACPI reset register, the chipset's reset control register, the keyboard
+ * controller, and at last by a triple fault, whichever works first.
  */
 _Noreturn void machine_reset(void);
 

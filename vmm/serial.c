@@ -22,8 +22,8 @@
 #define PORT_MAX (0x10000u - 8)
 
 /*
- * A read of an I/O port takes about a microsecond on a board: some 250 ms, a character at 50 bits per second
- * and far more than one at any rate in use.
+ * A read of an I/O port takes about a microsecond on a board: some 250 ms, a character at 50 bits
+ * per second and far more than one at any rate in use.
  */
 #define POLLS_MAX (1u << 18)
 
@@ -77,4 +77,14 @@ void serial_write(const char *bytes, size_t length)
 		return;
 	for (size_t i = 0; i < length && ready(); i++)
 		outb((uint16_t)(uart_port + UART_THR), (uint8_t)bytes[i]);
+}
+
+void serial_take_over(void)
+{
+	uint16_t lcr = (uint16_t)(uart_port + UART_LCR);
+
+	if (!uart_port)
+		return;
+	outb(lcr, inb(lcr) & (uint8_t)~LCR_DLAB);
+	outb((uint16_t)(uart_port + UART_MCR), MCR_DTR_RTS);
 }
