@@ -14,11 +14,11 @@ struct ex_entry {
 };
 
 /* For inline assembler: an entry for the instruction at label fault. */
-#define EX_TABLE(fault, fixup)                                                                     \
-	".pushsection __ex_table, \"a\"\n\t"                                                       \
-	".balign 4\n\t"                                                                            \
-	".long " fault " - .\n\t"                                                                  \
-	".long " fixup " - .\n\t"                                                                  \
+#define EX_TABLE(fault, fixup)               \
+	".pushsection __ex_table, \"a\"\n\t" \
+	".balign 4\n\t"                      \
+	".long " fault " - .\n\t"            \
+	".long " fixup " - .\n\t"            \
 	".popsection\n\t"
 
 /* ex_table_find - where a fault at rip continues; 0 when rip is not in [begin, end). */

@@ -46,10 +46,9 @@ uint64_t log_ring_append(struct log_ring *ring, uint8_t level, const char *text,
 
 /*
  * log_ring_read - the next line at or after the cursor, which moves behind it. Lines that were
- * given up meanwhile are skipped: compare cursor->seq with what was expected. to, size: buffer,
- * gets a NUL-terminated string, cut to fit. level, seq: may be NULL.
- * Result: length of the string;
- * -ENOENT when there is no newer line; -EINVAL when size is 0.
+ * given up meanwhile are skipped: compare *seq with what was expected.
+ * to, size: buffer, gets a NUL-terminated string, cut to fit. level, seq: may be NULL.
+ * Result: length of the string; -ENOENT when there is no newer line; -EINVAL when size is 0.
  */
 int log_ring_read(struct log_ring *ring, struct log_cursor *cursor, char *to, size_t size,
 		  uint8_t *level, uint64_t *seq);

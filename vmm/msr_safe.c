@@ -6,10 +6,10 @@
 #include "vmm/ex_table.h"
 
 /* The instruction at 1 goes on at 3; a fault of it goes on at 2, which sets the result. */
-#define SAFE(instruction)                                                                          \
-	"1: " instruction "\n\t"                                                                   \
-	"jmp 3f\n\t"                                                                               \
-	"2: mov %[fault], %[result]\n\t"                                                           \
+#define SAFE(instruction)                \
+	"1: " instruction "\n\t"         \
+	"jmp 3f\n\t"                     \
+	"2: mov %[fault], %[result]\n\t" \
 	"3:\n\t" EX_TABLE("1b", "2b")
 
 int rdmsr_safe(uint32_t msr, uint64_t *value)

@@ -13,8 +13,8 @@
 
 #define RAM_MAP_KIND(kind) (1u << (kind))
 /* The guest's memory. */
-#define RAM_MAP_GUEST                                                                              \
-	(RAM_MAP_KIND(SECPOD_RANGE_RAM) | RAM_MAP_KIND(SECPOD_RANGE_EFI_RT_CODE) |                 \
+#define RAM_MAP_GUEST                                                              \
+	(RAM_MAP_KIND(SECPOD_RANGE_RAM) | RAM_MAP_KIND(SECPOD_RANGE_EFI_RT_CODE) | \
 	 RAM_MAP_KIND(SECPOD_RANGE_EFI_RT_DATA))
 /* Where the firmware may have put tables. */
 #define RAM_MAP_FIRMWARE (RAM_MAP_GUEST | RAM_MAP_KIND(SECPOD_RANGE_RESERVED))
