@@ -6,19 +6,26 @@
 #include "ept/mtrr_regs.h"
 #include "vmm/addr.h"
 
-/* SDM "IA32_MTRR_FIX..." table: register i covers eight pieces of this size from this address. */
+/* clang-format off */
+/* SDM "Fixed Range MTRRs": each register covers eight pieces of this size from this address. */
 static const struct fixed_register {
 	uint32_t msr;
 	uint32_t base;
 	uint32_t piece;
 } fixed_registers[MTRR_FIXED_COUNT] = {
-	{MSR_MTRR_FIX64K_00000, 0x00000, 0x10000},   {MSR_MTRR_FIX16K_80000, 0x80000, 0x4000},
-	{MSR_MTRR_FIX16K_A0000, 0xa0000, 0x4000},    {MSR_MTRR_FIX4K_C0000, 0xc0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 1, 0xc8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 2, 0xd0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 3, 0xd8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 4, 0xe0000, 0x1000},
-	{MSR_MTRR_FIX4K_C0000 + 5, 0xe8000, 0x1000}, {MSR_MTRR_FIX4K_C0000 + 6, 0xf0000, 0x1000},
+	{MSR_MTRR_FIX64K_00000, 0x00000, 0x10000},
+	{MSR_MTRR_FIX16K_80000, 0x80000, 0x4000},
+	{MSR_MTRR_FIX16K_A0000, 0xa0000, 0x4000},
+	{MSR_MTRR_FIX4K_C0000, 0xc0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 1, 0xc8000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 2, 0xd0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 3, 0xd8000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 4, 0xe0000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 5, 0xe8000, 0x1000},
+	{MSR_MTRR_FIX4K_C0000 + 6, 0xf0000, 0x1000},
 	{MSR_MTRR_FIX4K_F8000, 0xf8000, 0x1000},
 };
+/* clang-format on */
 _Static_assert(MSR_MTRR_FIX4K_C0000 + 7 == MSR_MTRR_FIX4K_F8000, "eight 4K registers in a row");
 
 /* MAXPHYADDR of any x86-64 CPU lies between these. */
@@ -112,7 +119,7 @@ static uint64_t next_match(uint64_t gpa, uint64_t mask, uint64_t match, uint64_t
 	carry = counter & ~gpa & ~(top - 1);
 	if (carry == 0)
 		return UINT64_MAX;
-	carry &= -carry;
+	carry &= ~carry + 1; /* its lowest bit */
 	return (gpa & counter & ~(carry - 1)) | carry | match;
 }
 
@@ -168,7 +175,7 @@ static enum memory_type type_until(const struct mtrr_state *mtrr, uint64_t gpa, 
 		if ((gpa & mask) == match) {
 			types |= 1u << type_or_uc(range->base & MTRR_PHYSBASE_TYPE);
 			if (mask != 0) /* up to the next change of the lowest bit compared */
-				edge = (gpa | ((mask & -mask) - 1)) + 1;
+				edge = (gpa | ((mask & (~mask + 1)) - 1)) + 1;
 		} else {
 			edge = next_match(gpa, mask, match, bits);
 		}
@@ -247,10 +254,10 @@ static bool fixed_write_ok(const struct mtrr_state *mtrr, uint64_t value)
 bool mtrr_write_ok(const struct mtrr_state *mtrr, uint32_t msr, uint64_t value)
 {
 	uint64_t bits = address_bits(mtrr);
-	uint64_t allowed;
 
 	if (msr == MSR_MTRR_DEF_TYPE) {
-		allowed = MTRR_DEF_TYPE_TYPE | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E;
+		uint64_t allowed = MTRR_DEF_TYPE_TYPE | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E;
+
 		return (value & ~allowed) == 0 && type_writable(mtrr, value & MTRR_DEF_TYPE_TYPE);
 	}
 	if (msr >= MSR_MTRR_PHYSBASE0 && msr - MSR_MTRR_PHYSBASE0 < 2 * variable_count(mtrr)) {

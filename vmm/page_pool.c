@@ -61,7 +61,6 @@ int page_pool_init(struct page_pool *pool, uint64_t base, uint64_t size)
 void *page_pool_alloc(struct page_pool *pool)
 {
 	uint64_t *page = NULL;
-	uint64_t index;
 
 	spin_lock(&pool->lock);
 	if (pool->free_list != 0) {
@@ -74,7 +73,8 @@ void *page_pool_alloc(struct page_pool *pool)
 		memset(page, 0, PAGE_SIZE);
 	}
 	if (page) {
-		index = (virt_to_hpa(page) - pool->base) / PAGE_SIZE;
+		uint64_t index = (virt_to_hpa(page) - pool->base) / PAGE_SIZE;
+
 		*bitmap_word(pool, index) |= bitmap_bit(index);
 		set_free_count(pool, pool->free_count - 1);
 	}

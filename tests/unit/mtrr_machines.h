@@ -41,9 +41,9 @@ struct mtrr_machine {
 		EIGHT(6), EIGHT(6), 0, EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), \
 			EIGHT(5), EIGHT(5)                                                         \
 	}
-#define FIXED_UC_ABOVE_640K                                                                        \
-	{                                                                                          \
-		EIGHT(6), EIGHT(6), 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+#define FIXED_UC_ABOVE_640K                                   \
+	{                                                     \
+		EIGHT(6), EIGHT(6), 0, 0, 0, 0, 0, 0, 0, 0, 0 \
 	}
 #define FIXED_COREBOOT                                                                             \
 	{                                                                                          \
