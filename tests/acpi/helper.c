@@ -260,7 +260,7 @@ static UINTN widen(const char *text, CHAR16 *wide, UINTN units)
 {
 	UINTN n = 0;
 
-	for (; text[n] && n < units - 1; n++)
+	for (; n < units - 1 && text[n]; n++)
 		wide[n] = (CHAR16)(UINT8)text[n];
 	wide[n] = 0;
 	return n + 1;

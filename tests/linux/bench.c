@@ -138,14 +138,20 @@ static void measure_cpuid(uint32_t leaf)
 	       (unsigned long long)best);
 }
 
-int bench_main(void)
+int cpuid_main(void)
 {
-	static const uint32_t leaves[] = {0x0, 0x1, 0x4, 0x7, 0xd, 0x80000001, 0x80000008, 0x40000000};
-	uint64_t value;
-	int unexpected = 0;
+	static const uint32_t leaves[] = {0x0, 0x1, 0x2, 0x4, 0x7, 0xd, 0x80000001, 0x80000008};
 
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
 		measure_cpuid(leaves[i]);
+	return 0;
+}
+
+int bench_main(void)
+{
+	uint64_t value;
+	int unexpected = 0;
+
 	if (!guest_stat(SECPOD_STAT_CPUS, &value)) {
 		printf("GUEST: bench: no statistics (debug-stats = yes is not set)\n");
 		return 1;

@@ -32,6 +32,7 @@ int guest_run_self(const char *argument);
 int workload_main(void);
 int hotplug_main(void);
 int bench_main(void);
+int cpuid_main(void);
 int summary_main(void);
 
 #endif
