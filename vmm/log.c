@@ -96,9 +96,13 @@ void log_break_locks(void)
 	serial_take_over();
 }
 
-void log_replay(uint32_t count)
+uint64_t log_next(void)
 {
-	uint64_t end = ring.next_seq;
+	return __atomic_load_n(&ring.next_seq, __ATOMIC_RELAXED);
+}
+
+void log_replay(uint64_t end, uint32_t count)
+{
 	struct log_cursor cursor = {0, 0};
 	char line[LOG_LINE_MAX + 1];
 	uint64_t seq;

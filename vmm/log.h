@@ -44,7 +44,13 @@ struct log_ring *log_lines(void);
  */
 void log_break_locks(void);
 
-/* log_replay - the newest count lines of the ring, of whatever level, to the serial line. */
-void log_replay(uint32_t count);
+/* log_next - the sequence number the next line will have. */
+uint64_t log_next(void);
+
+/*
+ * log_replay - to the serial line, of whatever level: the last count lines of the ring before the
+ * one with sequence number end.
+ */
+void log_replay(uint64_t end, uint32_t count);
 
 #endif

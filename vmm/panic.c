@@ -29,6 +29,7 @@ static void (*dump)(void);
 #define OWNER_BOOT 1ULL
 static uint64_t owner;
 static enum stage stage;
+static uint64_t first_line; /* of the panic, in the log */
 
 static uint64_t self(void)
 {
@@ -64,6 +65,7 @@ void panic_prepare(void)
 			cpu_relax();
 	}
 	log_break_locks();
+	first_line = log_next();
 	stage = STAGE_PREPARED;
 }
 
@@ -85,8 +87,8 @@ void panic(const char *fmt, ...)
 	va_end(args);
 	if (dump && host_active())
 		dump();
-	log_error("panic; the last lines of the log:");
-	log_replay(REPLAY_LINES);
+	log_error("panic; the lines of the log before it:");
+	log_replay(first_line, REPLAY_LINES);
 	if (at_end == SECPOD_FAIL_RESET)
 		machine_reset();
 	log_error("panic: the machine is halted");

@@ -118,12 +118,16 @@ static void a_long_line_is_cut(void **state)
 
 static void replay_repeats_the_newest_lines_of_all_levels(void **state)
 {
+	uint64_t end;
+
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		log_debug("line %d", i);
+	end = log_next();
+	log_debug("later");
 	log_break_locks();
 	assert_int_equal(taken_over, 1);
-	log_replay(2);
+	log_replay(end, 2);
 	assert_string_equal(console, "secpod: debug: line 8\r\nsecpod: debug: line 9\r\n");
 }
 
