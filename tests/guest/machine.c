@@ -264,9 +264,18 @@ void machine_open_gate(uint8_t vector)
 	idt[vector].type |= GATE_DPL3;
 }
 
+/* Where user code that returns ends up. */
+static void user_return(void)
+{
+	__asm__ volatile("int3");
+}
+
 void machine_user(void (*code)(void))
 {
-	uint64_t stack = (uint64_t)(uintptr_t)user_stack + sizeof(user_stack) - 8;
+	/* As behind a CALL: a return address on top, RSP + 8 aligned to 16. */
+	uint64_t *stack = (uint64_t *)(void *)(user_stack + sizeof(user_stack)) - 1;
+
+	*stack = (uint64_t)(uintptr_t)user_return;
 
 	__asm__ volatile("push %0\n\t"
 			 "push %1\n\t"

@@ -74,7 +74,7 @@ void machine_open_gate(uint8_t vector);
 /* machine_load_tables - the tables of machine_take() on another CPU (no TSS there). */
 void machine_load_tables(void);
 
-/* machine_user - run code at CPL 3 on a stack of its own; it ends with any trap, to be caught. */
+/* machine_user - run code at CPL 3 on a stack of its own; it ends with any trap, to be caught; #GP if it returns. */
 void machine_user(void (*code)(void));
 
 #endif
