@@ -52,16 +52,15 @@ struct ept_flush {
 /* ept_flush_init - cpus: number of CPUs, at most EPT_FLUSH_MAX_CPUS (else -EINVAL). */
 int ept_flush_init(struct ept_flush *flush, uint32_t cpus, const struct ept_flush_ops *ops);
 
-/* ept_flush_exit - first thing after a VM exit on cpu. */
-static inline void ept_flush_exit(struct ept_flush *flush, uint32_t cpu)
+/* ept_flush_exit - first thing after a VM exit; self: the calling CPU's element of flush->cpu. */
+static inline void ept_flush_exit(struct ept_flush_cpu *self)
 {
-	__atomic_store_n(&flush->cpu[cpu].in_guest, 0u, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->in_guest, 0u, __ATOMIC_RELEASE);
 }
 
-/* ept_flush_enter - last thing before VM entry on cpu; invalidates when behind. */
-static inline void ept_flush_enter(struct ept_flush *flush, uint32_t cpu)
+/* ept_flush_enter - last thing before VM entry; invalidates when behind. self as above. */
+static inline void ept_flush_enter(struct ept_flush *flush, struct ept_flush_cpu *self)
 {
-	struct ept_flush_cpu *self = &flush->cpu[cpu];
 	uint64_t generation;
 
 	/* The exchange is a full barrier: announce first, look second. */

@@ -190,8 +190,7 @@ static bool has_invept(const struct vmx_capabilities *caps)
 
 static bool has_invvpid(const struct vmx_capabilities *caps)
 {
-	return (caps->ept_vpid & EPT_CAP_INVVPID) &&
-	       (caps->ept_vpid & (EPT_CAP_INVVPID_SINGLE | EPT_CAP_INVVPID_ALL));
+	return (caps->ept_vpid & EPT_CAP_INVVPID) && (caps->ept_vpid & EPT_CAP_INVVPID_SINGLE);
 }
 
 static bool has_physical_bits(const struct vmx_capabilities *caps)
@@ -213,7 +212,7 @@ static const struct demand demands[] = {
 	{has_ept_walk, false, "no EPT with 4-level walks"},
 	{has_ept_2m, false, "no 2 MiB EPT pages"},
 	{has_invept, false, "no INVEPT"},
-	{has_invvpid, false, "no INVVPID"},
+	{has_invvpid, false, "no INVVPID of a single context"},
 	/* Without it a CPU that Linux starts could not wait for its SIPI as a guest. */
 	{has_wait_sipi, true, "no wait-for-SIPI activity state, and the machine has several CPUs"},
 };

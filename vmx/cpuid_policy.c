@@ -39,12 +39,9 @@ static const struct hidden_bits hidden[] = {
 	{CPUID_SLOT_EXTENDED, {0, 0, 0, CPUID_X1_EDX_RDTSCP}, PROC2_RDTSCP, "#UD unless enabled"},
 };
 
-/* Basic leaves below 20H by subleaf: 0, 1, any other. */
-#define BASIC_LEAVES 0x20u
-#define SUBLEAF_CLASSES 3u
 #define ALL_SUBLEAVES(slot) {slot, slot, slot}
 
-static const uint8_t basic_slot[BASIC_LEAVES][SUBLEAF_CLASSES] = {
+const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES] = {
 	[CPUID_FEATURES] = ALL_SUBLEAVES(CPUID_SLOT_FEATURES),
 	[CPUID_THERMAL] = ALL_SUBLEAVES(CPUID_SLOT_THERMAL),
 	[CPUID_STRUCTURED] = {CPUID_SLOT_STRUCTURED_0, CPUID_SLOT_STRUCTURED_1, CPUID_SLOT_NONE},
@@ -99,38 +96,4 @@ void cpuid_hypervisor_leaf(const struct cpuid_policy *policy, uint32_t leaf, uin
 		/* Unused leaves of the range read as zero. */
 		break;
 	}
-}
-
-/* The CPU answered in root mode, where CR4 is the monitor's. */
-void cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4, struct cpuid_regs *regs)
-{
-	const uint32_t ospke = 1u << 4;
-
-	if (leaf == CPUID_FEATURES) {
-		regs->ecx &= ~CPUID_1_ECX_OSXSAVE;
-		if (guest_cr4 & CR4_OSXSAVE)
-			regs->ecx |= CPUID_1_ECX_OSXSAVE;
-		regs->ecx |= CPUID_1_ECX_HYPERVISOR;
-	} else if (leaf == CPUID_STRUCTURED && subleaf == 0) {
-		regs->ecx &= ~ospke;
-		if (guest_cr4 & CR4_PKE)
-			regs->ecx |= ospke;
-	}
-}
-
-void cpuid_filter(const struct cpuid_policy *policy, uint32_t leaf, uint32_t subleaf,
-		  struct cpuid_regs *regs)
-{
-	const struct cpuid_regs *keep;
-
-	if (leaf < BASIC_LEAVES)
-		keep = &policy->keep[basic_slot[leaf][subleaf < SUBLEAF_CLASSES ? subleaf : SUBLEAF_CLASSES - 1]];
-	else if (leaf == CPUID_EXTENDED_FEATURES)
-		keep = &policy->keep[CPUID_SLOT_EXTENDED];
-	else
-		return;
-	regs->eax &= keep->eax;
-	regs->ebx &= keep->ebx;
-	regs->ecx &= keep->ecx;
-	regs->edx &= keep->edx;
 }

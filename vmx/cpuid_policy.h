@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/x86.h"
+
 struct cpuid_regs {
 	uint32_t eax, ebx, ecx, edx;
 };
@@ -40,20 +42,42 @@ struct cpuid_policy {
  */
 void cpuid_policy_build(struct cpuid_policy *policy, uint32_t proc2, bool stats);
 
-/*
- * cpuid_filter - turn the CPU's answer into the guest's.
- * leaf, subleaf: EAX and ECX of the guest, leaf not of the hypervisor's range. regs: in the CPU's own
- * answer, out the guest's. CR4 bits that CPUID mirrors are those of root mode, see cpuid_mirror_cr4().
- */
-void cpuid_filter(const struct cpuid_policy *policy, uint32_t leaf, uint32_t subleaf,
-		  struct cpuid_regs *regs);
+/* Basic leaves below this have a row each, by subleaf: 0, 1, any other. */
+#define CPUID_BASIC_LEAVES 0x20u
+#define CPUID_SUBLEAF_CLASSES 3u
+extern const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES];
 
-/* cpuid_mirrors_cr4 - does this leaf show bits of CR4? Then cpuid_mirror_cr4() is due, with the guest's CR4. */
+/*
+ * cpuid_keep - the bits of the CPU's own answer that the guest is shown.
+ * leaf, subleaf: EAX and ECX of the guest, leaf not of the hypervisor's range. CR4 bits that CPUID
+ * mirrors are those of root mode in the CPU's answer, see cpuid_mirror_cr4().
+ */
+static inline const struct cpuid_regs *cpuid_keep(const struct cpuid_policy *policy, uint32_t leaf,
+						  uint32_t subleaf)
+{
+	const uint32_t last = CPUID_SUBLEAF_CLASSES - 1;
+
+	if (leaf < CPUID_BASIC_LEAVES)
+		return &policy->keep[cpuid_basic_slot[leaf][subleaf < last ? subleaf : last]];
+	return &policy->keep[leaf == CPUID_EXTENDED_FEATURES ? CPUID_SLOT_EXTENDED : CPUID_SLOT_NONE];
+}
+
+/* cpuid_mirrors_cr4 - does this leaf's ECX show bits of CR4? Then cpuid_mirror_cr4() is due. */
 static inline bool cpuid_mirrors_cr4(uint32_t leaf)
 {
-	return leaf == 1u || leaf == 7u;
+	return leaf == CPUID_FEATURES || leaf == CPUID_STRUCTURED;
 }
-void cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4, struct cpuid_regs *regs);
+
+/* cpuid_mirror_cr4 - ecx with OSXSAVE or OSPKE as in the guest's CR4, and the hypervisor bit. */
+static inline uint32_t cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4, uint32_t ecx)
+{
+	const uint32_t ospke = 1u << 4;
+
+	if (leaf == CPUID_FEATURES)
+		return (ecx & ~CPUID_1_ECX_OSXSAVE) | CPUID_1_ECX_HYPERVISOR |
+		       (guest_cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0);
+	return subleaf ? ecx : (ecx & ~ospke) | (guest_cr4 & CR4_PKE ? ospke : 0);
+}
 
 /* cpuid_hypervisor_leaf - a leaf of the hypervisor's range; phase: SECPOD_PHASE_*. */
 void cpuid_hypervisor_leaf(const struct cpuid_policy *policy, uint32_t leaf, uint32_t phase,

@@ -45,13 +45,13 @@ void dump_guest(enum log_level level)
 	const struct vcpu *vcpu = this_vcpu();
 	const struct guest_regs *r;
 
-	if (!vcpu || !vcpu->regs) {
+	if (!vcpu || !vcpu->cpu->launched) {
 		log_at(level, "no VM exit on this CPU yet");
 		return;
 	}
 	r = vcpu->regs;
 	log_at(level, "exit reason %#" PRIx32 ", qualification %#" PRIx64 ", instruction length %" PRIu32,
-	       vcpu->reason, vmread(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+	       vmread32(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
 	log_at(level, "gpa %#" PRIx64 ", gva %#" PRIx64 ", interruption %#" PRIx32 ", IDT vectoring %#" PRIx32,
 	       vmread(VMCS_GUEST_PHYSICAL_ADDRESS), vmread(VMCS_GUEST_LINEAR_ADDRESS),
 	       vmread32(VMCS_EXIT_INTERRUPTION_INFO), vmread32(VMCS_IDT_VECTORING_INFO));
@@ -83,7 +83,7 @@ void dump_entry_rule(const struct vcpu *vcpu)
 	uint64_t value = 0;
 
 	for (const struct entry_field *field = entry_fields; field->field != ENTRY_FIELD_END; field++)
-		*(uint64_t *)(void *)((uint8_t *)&state + field->offset) = vmread(field->field);
+		*(uint64_t *)(void *)((uint8_t *)&state + field->offset) = vmread_any(field->field);
 	state.caps = vcpu->caps;
 	rule = entry_check(&state, &value);
 	if (rule)
@@ -95,6 +95,6 @@ void dump_entry_rule(const struct vcpu *vcpu)
 void dump_entry_failure(struct vcpu *vcpu)
 {
 	dump_entry_rule(vcpu);
-	panic("VM entry failed, reason %#" PRIx32 ", qualification %#" PRIx64, vcpu->reason,
+	panic("VM entry failed, reason %#" PRIx32 ", qualification %#" PRIx64, vmread32(VMCS_EXIT_REASON),
 	      vmread(VMCS_EXIT_QUALIFICATION));
 }

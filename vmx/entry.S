@@ -52,7 +52,8 @@ vmx_launched:
 	.size vmx_launch_guest, . - vmx_launch_guest
 
 /*
- * HOST_RIP. RSP is HOST_RSP: the top of this CPU's stack, 16-byte aligned. The frame is struct guest_regs.
+ * HOST_RIP. RSP is HOST_RSP: the top of this CPU's stack, 16-byte aligned. The frame is struct guest_regs, at
+ * the same place for every exit of a CPU (struct percpu.exit_frame).
  */
 	.globl vmx_exit_entry
 	.hidden vmx_exit_entry
@@ -74,20 +75,7 @@ vmx_exit_entry:
 	push	%rdx
 	push	%rcx
 	push	%rax
-	mov	%rsp, %rdi
-	mov	%rsp, %gs:PERCPU_EXIT_FRAME
 	call	vmx_exit
-
-/*
- * Also reached from the NMI handler, when an NMI arrives between the test below and VMRESUME: whatever
- * it brought must be looked at before the guest runs. The guest's registers are still in
- * the frame, so that starting over loses nothing.
- */
-	.globl vmx_enter_again
-	.hidden vmx_enter_again
-vmx_enter_again:
-	mov	%gs:PERCPU_EXIT_FRAME, %rsp
-	call	vmx_before_entry
 
 	.globl vmx_window_begin
 	.hidden vmx_window_begin
@@ -118,6 +106,18 @@ vmx_window_end:
 	mov	%gs:PERCPU_EXIT_FRAME, %rsp
 	call	vmx_resume_failed
 	ud2
+
+/*
+ * Also reached from the NMI handler, when an NMI arrives between the test above and VMRESUME: whatever it
+ * brought must be looked at before the guest runs. The guest's registers are still in the frame, so
+ * that starting over loses nothing.
+ */
+	.globl vmx_enter_again
+	.hidden vmx_enter_again
+vmx_enter_again:
+	mov	%gs:PERCPU_EXIT_FRAME, %rsp
+	call	vmx_before_entry
+	jmp	vmx_window_begin
 	.size vmx_exit_entry, . - vmx_exit_entry
 
 /*

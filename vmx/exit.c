@@ -8,12 +8,13 @@
 #include "vmm/panic.h"
 #include "vmm/reset.h"
 #include "vmm/x86.h"
+#include "vmx/advance.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 
 /* Called from vmx/entry.S. */
-void vmx_exit(struct guest_regs *regs);
+void vmx_exit(void);
 void vmx_before_entry(void);
 _Noreturn void vmx_resume_failed(void);
 
@@ -31,7 +32,6 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_SIPI] = {exit_sipi, false},
 	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false},
 	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true},
-	[EXIT_REASON_CPUID] = {exit_cpuid, false},
 	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
 	[EXIT_REASON_GETSEC] = {exit_undefined, false},
 	[EXIT_REASON_INVD] = {exit_invd, false},
@@ -73,20 +73,10 @@ static void read_vectoring(struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint64_t)BLOCKING_BY_NMI);
 }
 
-void vmx_exit(struct guest_regs *regs)
+/* Every reason but CPUID. Apart, so that the short path saves no registers for this one. */
+static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reason)
 {
-	struct vcpu *vcpu = this_vcpu();
-	uint32_t reason;
-	uint32_t basic;
-
-	ept_flush_exit(&vmx.flush, vcpu->cpu->index);
-	if (vmx.stats)
-		vcpu->exit_tsc = rdtsc();
-	reason = vmread32(VMCS_EXIT_REASON);
-	basic = reason & EXIT_REASON_BASIC;
-	vcpu->regs = regs;
-	vcpu->reason = reason;
-	vcpu->event.info = 0;
+	uint32_t basic = reason & EXIT_REASON_BASIC;
 
 	if (reason & EXIT_REASON_ENTRY_FAILURE)
 		dump_entry_failure(vcpu);
@@ -134,7 +124,7 @@ static void write_event(const struct guest_event *event)
 }
 
 /* Everything but an ordinary entry: something to inject or to wait for. */
-static void do_entry_work(struct vcpu *vcpu)
+static __attribute__((noinline)) void do_entry_work(struct vcpu *vcpu)
 {
 	if (vcpu->cpu->nmi_event)
 		take_nmi_event(vcpu);
@@ -146,7 +136,7 @@ static void do_entry_work(struct vcpu *vcpu)
 	vcpu->entry_work = vcpu->nmi_queued != 0;
 }
 
-static void count_root_time(struct vcpu *vcpu)
+static __attribute__((noinline)) void count_root_time(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
 
@@ -154,18 +144,43 @@ static void count_root_time(struct vcpu *vcpu)
 	vcpu->exit_tsc = now;
 }
 
-/* The last C code before VM entry. May run several times for one entry: see vmx/entry.S. */
-void vmx_before_entry(void)
+/* The last C code before VM entry. */
+static inline void before_entry(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = this_vcpu();
-
 	if (__builtin_expect(vcpu->waiting_for_sipi, 0))
 		return; /* not in the guest until the SIPI exit; nothing can be injected, no one need wait */
 	if (__builtin_expect(vcpu->cpu->nmi_event | vcpu->entry_work, 0))
 		do_entry_work(vcpu);
-	if (vmx.stats)
+	if (__builtin_expect(vmx.stats, 0))
 		count_root_time(vcpu);
-	ept_flush_enter(&vmx.flush, vcpu->cpu->index);
+	ept_flush_enter(&vmx.flush, vcpu->flush);
+}
+
+/* Once more, because an NMI came behind the first time: see vmx/entry.S. */
+void vmx_before_entry(void)
+{
+	before_entry(this_vcpu());
+}
+
+void vmx_exit(void)
+{
+	struct vcpu *vcpu = this_vcpu();
+	uint32_t reason;
+
+	ept_flush_exit(vcpu->flush);
+	if (__builtin_expect(vmx.stats, 0))
+		vcpu->exit_tsc = rdtsc();
+	reason = vmread32(VMCS_EXIT_REASON);
+	vcpu->event.info = 0;
+
+	/* The one exit a program causes at will. */
+	if (__builtin_expect(reason == EXIT_REASON_CPUID, 1)) {
+		vcpu->exits[EXIT_REASON_CPUID]++;
+		exit_cpuid(vcpu);
+	} else {
+		dispatch(vcpu, reason);
+	}
+	before_entry(vcpu);
 }
 
 void vmx_resume_failed(void)
@@ -185,29 +200,12 @@ void exit_triple_fault(struct vcpu *vcpu)
 	machine_reset();
 }
 
-void guest_advance(struct vcpu *vcpu)
+void guest_advance_flags(uint64_t flags)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP);
-	uint64_t next = rip + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	uint64_t flags = vmread(VMCS_GUEST_RFLAGS);
-	uint32_t interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-
-	(void)vcpu;
-	/* Outside 64-bit code RIP has 32 bits. */
-	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) &&
-	    !(vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
-		next = (uint32_t)next;
-	vmwrite(VMCS_GUEST_RIP, next);
-	if (__builtin_expect(interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-			interruptibility & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
-		vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
-		/* SDM "Debug Exceptions": with BTF only branches trap, and no instruction handled here is one. */
-		if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
-			vmwrite(VMCS_GUEST_PENDING_DEBUG,
-				vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-	}
+	vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
+	/* SDM "Debug Exceptions": with BTF only branches trap, and no instruction handled here is one. */
+	if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)

@@ -33,9 +33,6 @@ void exit_wrmsr(struct vcpu *vcpu);
 /* exit.c */
 void exit_triple_fault(struct vcpu *vcpu);
 
-/* guest_advance - the exiting instruction is done: RIP, RFLAGS.RF, interruptibility, pending single step. */
-void guest_advance(struct vcpu *vcpu);
-
 /*
  * guest_inject - raise an exception in the guest at the next VM entry, combined with an event whose delivery
  * the exit interrupted. RIP stays.

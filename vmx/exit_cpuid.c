@@ -3,6 +3,7 @@
 #include "guest-support/include/secpod_abi.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/x86.h"
+#include "vmx/advance.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -17,12 +18,19 @@ static void read_statistics(uint32_t index, struct cpuid_regs *regs)
 	regs->edx = (uint32_t)(value >> 32);
 }
 
-static void hypervisor_range(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
+static __attribute__((noinline)) void hypervisor_range(struct guest_regs *regs)
 {
+	uint32_t leaf = (uint32_t)regs->rax;
+	struct cpuid_regs out;
+
 	if (leaf == SECPOD_CPUID_STATS && vmx.stats)
-		read_statistics(subleaf, out);
+		read_statistics((uint32_t)regs->rcx, &out);
 	else
-		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, SECPOD_PHASE_GUEST, out);
+		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, SECPOD_PHASE_GUEST, &out);
+	regs->rax = out.eax;
+	regs->rbx = out.ebx;
+	regs->rcx = out.ecx;
+	regs->rdx = out.edx;
 }
 
 void exit_cpuid(struct vcpu *vcpu)
@@ -30,21 +38,19 @@ void exit_cpuid(struct vcpu *vcpu)
 	struct guest_regs *regs = vcpu->regs;
 	uint32_t leaf = (uint32_t)regs->rax;
 	uint32_t subleaf = (uint32_t)regs->rcx;
-	struct cpuid_regs out;
 
 	if (__builtin_expect(cpuid_is_hypervisor(leaf), 0)) {
-		hypervisor_range(leaf, subleaf, &out);
+		hypervisor_range(regs);
 	} else {
+		const struct cpuid_regs *keep = cpuid_keep(&vmx.cpuid, leaf, subleaf);
 		struct cpuid_result cpu = cpuid(leaf, subleaf);
 
-		out = (struct cpuid_regs){cpu.eax, cpu.ebx, cpu.ecx, cpu.edx};
-		cpuid_filter(&vmx.cpuid, leaf, subleaf, &out);
+		regs->rax = cpu.eax & keep->eax;
+		regs->rbx = cpu.ebx & keep->ebx;
+		regs->rcx = cpu.ecx & keep->ecx;
+		regs->rdx = cpu.edx & keep->edx;
 		if (cpuid_mirrors_cr4(leaf))
-			cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4), &out);
+			regs->rcx = cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4), (uint32_t)regs->rcx);
 	}
-	regs->rax = out.eax;
-	regs->rbx = out.ebx;
-	regs->rcx = out.ecx;
-	regs->rdx = out.edx;
-	guest_advance(vcpu);
+	guest_advance();
 }

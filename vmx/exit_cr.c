@@ -7,6 +7,7 @@
 #include "vmm/panic.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
+#include "vmx/advance.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -140,5 +141,5 @@ void exit_cr_access(struct vcpu *vcpu)
 	if (error)
 		guest_inject(vcpu, VECTOR_GP, 0);
 	else
-		guest_advance(vcpu);
+		guest_advance();
 }

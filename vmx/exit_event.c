@@ -59,6 +59,17 @@ static void reflect_debug(struct vcpu *vcpu)
 	guest_inject(vcpu, VECTOR_DB, 0);
 }
 
+/* SDM "Event Injection": with this type VM entry pushes RIP plus the instruction's length. */
+static void reflect_int1(struct vcpu *vcpu)
+{
+	vcpu->event = (struct guest_event){
+		EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE | VECTOR_DB,
+		0,
+		vmread32(VMCS_EXIT_INSTRUCTION_LENGTH),
+	};
+	vcpu->entry_work = 1;
+}
+
 /*
  * #DB and #AC exit, and go back to the guest, only so that a guest whose handler raises them again in its own
  * delivery cannot keep a CPU in microcode for ever, deaf to NMIs (the loops of CVE-2015-5307 and
@@ -79,7 +90,11 @@ void exit_exception_nmi(struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 	switch (vector) {
 	case VECTOR_DB:
-		reflect_debug(vcpu);
+		/* INT1 is a trap that leaves DR6 alone; its handler returns behind it. */
+		if ((info & EVENT_TYPE_MASK) == EVENT_TYPE_PRIVILEGED_SOFTWARE)
+			reflect_int1(vcpu);
+		else
+			reflect_debug(vcpu);
 		break;
 	case VECTOR_AC:
 		guest_inject(vcpu, VECTOR_AC, vmread32(VMCS_EXIT_INTERRUPTION_ERROR));

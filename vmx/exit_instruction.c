@@ -10,6 +10,7 @@
 #include "vmm/panic.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
+#include "vmx/advance.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
@@ -36,7 +37,7 @@ static void seal(struct vcpu *vcpu)
 
 	if (result < 0) {
 		vcpu->regs->rax = (uint64_t)(int64_t)result;
-		guest_advance(vcpu);
+		guest_advance();
 		return;
 	}
 	vmx.sealed = true;
@@ -53,7 +54,7 @@ void exit_vmcall(struct vcpu *vcpu)
 		seal(vcpu);
 	} else if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_UNLAUNCH) {
 		vcpu->regs->rax = 0;
-		guest_advance(vcpu);
+		guest_advance();
 		vmx_leave_operation(vcpu);
 	} else {
 		exit_undefined(vcpu);
@@ -63,13 +64,14 @@ void exit_vmcall(struct vcpu *vcpu)
 /* INVD would throw away the monitor's own modified lines; SDM allows WBINVD in its place. */
 void exit_invd(struct vcpu *vcpu)
 {
+	(void)vcpu;
 	wbinvd();
-	guest_advance(vcpu);
+	guest_advance();
 }
 
 /*
- * CPL and CR4.OSXSAVE the CPU has checked: #UD and #GP for those come before the exit. Only the low half of
- * RCX counts.
+ * CPL and CR4.OSXSAVE the CPU checks before it exits; CPL is checked again, because an emulator is known to do
+ * it in the other order. Only the low half of RCX counts.
  */
 void exit_xsetbv(struct vcpu *vcpu)
 {
@@ -78,11 +80,12 @@ void exit_xsetbv(struct vcpu *vcpu)
 	uint64_t supported = (uint64_t)components.edx << 32 | components.eax;
 	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
 
-	if (!xcr0_write_ok((uint32_t)regs->rcx, value, supported) || xsetbv_safe(0, value)) {
+	if (SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0 ||
+	    !xcr0_write_ok((uint32_t)regs->rcx, value, supported) || xsetbv_safe(0, value)) {
 		guest_inject(vcpu, VECTOR_GP, 0);
 		return;
 	}
-	guest_advance(vcpu);
+	guest_advance();
 }
 
 /*

@@ -7,6 +7,7 @@
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
+#include "vmx/advance.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/msr_policy.h"
@@ -111,7 +112,7 @@ void exit_rdmsr(struct vcpu *vcpu)
 	}
 	regs->rax = (uint32_t)value;
 	regs->rdx = value >> 32;
-	guest_advance(vcpu);
+	guest_advance();
 }
 
 void exit_wrmsr(struct vcpu *vcpu)
@@ -143,5 +144,5 @@ void exit_wrmsr(struct vcpu *vcpu)
 	if (error)
 		guest_inject(vcpu, VECTOR_GP, 0);
 	else
-		guest_advance(vcpu);
+		guest_advance();
 }

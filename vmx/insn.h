@@ -39,8 +39,17 @@ static inline int vmx_load(uint64_t vmcs)
 	return fail ? -EINVAL : 0;
 }
 
-/* vmread - for fields this file's CPU checks have established; an unknown field reads as 0. */
+/* vmread - of a field the capability checks have established: it cannot fail with a current VMCS. */
 static inline uint64_t vmread(uint64_t field)
+{
+	uint64_t value;
+
+	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(field) : "cc");
+	return value;
+}
+
+/* vmread_any - of a field this CPU may lack; that reads as 0. */
+static inline uint64_t vmread_any(uint64_t field)
 {
 	uint64_t value = 0;
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ept/invalidate.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
 #include "vmx/event.h"
@@ -22,14 +23,14 @@ _Static_assert(sizeof(struct guest_regs) == 128, "pushed by vmx/entry.S");
 
 struct vcpu {
 	struct percpu *cpu;
-	struct guest_regs *regs; /* valid during a VM exit */
+	struct ept_flush_cpu *flush; /* this CPU's part of the invalidation protocol */
+	struct guest_regs *regs; /* where every VM exit of this CPU leaves them */
 	void *vmxon_region;
 	void *vmcs;
 	struct vmx_capabilities caps;
 	struct vmx_controls controls; /* as last written */
 	uint64_t launch_cr0;	      /* as the firmware had them */
 	uint64_t launch_cr4;
-	uint32_t reason;	      /* of the running exit, all 32 bits */
 	struct guest_event event;     /* to be injected at the next VM entry */
 	uint32_t entry_work;	      /* 1: the next entry has more to do than to enter */
 	uint32_t nmi_queued;	      /* NMIs for the guest not yet injected (0..2, as hardware latches) */

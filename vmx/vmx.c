@@ -122,7 +122,10 @@ static int init_vcpus(struct page_pool *pool)
 		if (!vcpu->vmxon_region || !vcpu->vmcs)
 			return -ENOMEM;
 		vcpu->cpu = cpu;
+		vcpu->flush = &vmx.flush.cpu[i];
 		cpu->vcpu = vcpu;
+		vcpu->regs = (struct guest_regs *)hpa_to_virt(cpu->stack_top) - 1;
+		cpu->exit_frame = vcpu->regs;
 		cpu->nmi_window_begin = virt_to_hpa(vmx_window_begin);
 		cpu->nmi_window_end = virt_to_hpa(vmx_window_end);
 		cpu->nmi_restart = virt_to_hpa(vmx_enter_again);
@@ -248,12 +251,14 @@ static int launch_here(struct vcpu *vcpu, char *reason, size_t size)
 	vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_ALL ? INVVPID_ALL_CONTEXTS : INVVPID_SINGLE_CONTEXT,
 		    VMX_GUEST_VPID);
 	/* In the guest from the next line on, or not at all. */
-	vmx.flush.cpu[vcpu->cpu->index].present = 1;
-	__atomic_store_n(&vmx.flush.cpu[vcpu->cpu->index].in_guest, 1, __ATOMIC_SEQ_CST);
+	vcpu->flush->present = 1;
+	__atomic_store_n(&vcpu->flush->in_guest, 1, __ATOMIC_SEQ_CST);
+	vcpu->cpu->launched = 1;
 	if (vmx_launch_guest() == 0)
 		return 0;
-	vmx.flush.cpu[vcpu->cpu->index].in_guest = 0;
-	vmx.flush.cpu[vcpu->cpu->index].present = 0;
+	vcpu->cpu->launched = 0;
+	vcpu->flush->in_guest = 0;
+	vcpu->flush->present = 0;
 	number = vmread32(VMCS_INSTRUCTION_ERROR);
 	dump_entry_rule(vcpu);
 	snprintf(reason, size, "VMLAUNCH failed: error %" PRIu32 ", %s", number,
@@ -319,7 +324,7 @@ void vmx_leave_operation(struct vcpu *vcpu)
 
 	for (uint32_t i = 0; i < SEG_COUNT; i++)
 		segment[i] = vmread(VMCS_GUEST_ES + VMCS_SEGMENT_STEP * i);
-	vmx.flush.cpu[vcpu->cpu->index].present = 0;
+	vcpu->flush->present = 0;
 	vmx_clear(virt_to_hpa(vcpu->vmcs));
 	vmx_off();
 

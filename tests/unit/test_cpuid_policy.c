@@ -32,6 +32,7 @@ static const struct cpuid_context all_enabled = {
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, const struct cpuid_context *context,
 				  struct cpuid_regs regs)
 {
+	const struct cpuid_regs *keep;
 	struct cpuid_policy policy;
 	uint64_t cr4 = (context->guest_osxsave ? CR4_OSXSAVE : 0) | (context->guest_pke ? CR4_PKE : 0);
 
@@ -40,9 +41,11 @@ static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, const struct 
 		cpuid_hypervisor_leaf(&policy, leaf, context->phase, &regs);
 		return regs;
 	}
-	cpuid_filter(&policy, leaf, subleaf, &regs);
+	keep = cpuid_keep(&policy, leaf, subleaf);
+	regs = (struct cpuid_regs){regs.eax & keep->eax, regs.ebx & keep->ebx, regs.ecx & keep->ecx,
+				   regs.edx & keep->edx};
 	if (cpuid_mirrors_cr4(leaf))
-		cpuid_mirror_cr4(leaf, subleaf, cr4, &regs);
+		regs.ecx = cpuid_mirror_cr4(leaf, subleaf, cr4, regs.ecx);
 	return regs;
 }
 

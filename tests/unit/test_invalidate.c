@@ -53,7 +53,7 @@ static int machine_up(void **state)
 static void enter_as(uint32_t cpu)
 {
 	this = cpu;
-	ept_flush_enter(&machine.flush, cpu);
+	ept_flush_enter(&machine.flush, &machine.flush.cpu[cpu]);
 	this = 0;
 }
 
@@ -81,7 +81,7 @@ static void entry_without_a_request_invalidates_nothing(void **state)
 	enter_as(1);
 	assert_int_equal(machine.invalidated[1], 0);
 	assert_int_equal(machine.flush.cpu[1].in_guest, 1);
-	ept_flush_exit(&machine.flush, 1);
+	ept_flush_exit(&machine.flush.cpu[1]);
 	assert_int_equal(machine.flush.cpu[1].in_guest, 0);
 }
 
@@ -99,9 +99,9 @@ static void cpus_in_root_mode_are_not_kicked_and_invalidate_on_entry(void **stat
 		assert_int_equal(machine.kicked[cpu], 0);
 		assert_int_equal(machine.invalidated[cpu], 0);
 		enter_as(cpu);
-		ept_flush_exit(&machine.flush, cpu);
+		ept_flush_exit(&machine.flush.cpu[cpu]);
 		enter_as(cpu);
-		ept_flush_exit(&machine.flush, cpu);
+		ept_flush_exit(&machine.flush.cpu[cpu]);
 		/* Two requests, one invalidation, and none the second time. */
 		assert_int_equal(machine.invalidated[cpu], 1);
 		assert_int_equal(machine.flush.cpu[cpu].flushes, 1);
@@ -111,7 +111,7 @@ static void cpus_in_root_mode_are_not_kicked_and_invalidate_on_entry(void **stat
 static void release_cpu_2(void)
 {
 	if (machine.relaxed == 10)
-		ept_flush_exit(&machine.flush, 2);
+		ept_flush_exit(&machine.flush.cpu[2]);
 }
 
 static void cpu_in_the_guest_is_kicked_once_and_waited_for(void **state)
@@ -129,7 +129,7 @@ static void cpu_in_the_guest_is_kicked_once_and_waited_for(void **state)
 static void reenter_cpu_2(void)
 {
 	if (machine.relaxed == 3) {
-		ept_flush_exit(&machine.flush, 2);
+		ept_flush_exit(&machine.flush.cpu[2]);
 		enter_as(2);
 	}
 }
@@ -149,7 +149,7 @@ static void asking_cpu_does_not_wait_for_itself(void **state)
 {
 	(void)state;
 	enter_as(1);
-	ept_flush_exit(&machine.flush, 1);
+	ept_flush_exit(&machine.flush.cpu[1]);
 	ept_flush_all(&machine.flush, 1);
 	assert_int_equal(machine.kicked[1], 0);
 	enter_as(1);
@@ -227,7 +227,7 @@ static void *cpu_main(void *argument)
 		uint64_t guest_turns = random_below(&random, 4);
 
 		__atomic_store_n(&smp.kick_wanted[this], 0, __ATOMIC_SEQ_CST);
-		ept_flush_enter(&machine.flush, this);
+		ept_flush_enter(&machine.flush, &machine.flush.cpu[this]);
 		do {
 			uint64_t floor = __atomic_load_n(&smp.floor, __ATOMIC_SEQ_CST);
 
@@ -237,7 +237,7 @@ static void *cpu_main(void *argument)
 				sched_yield();
 		} while (guest_turns-- > 0 &&
 			 !__atomic_load_n(&smp.kick_wanted[this], __ATOMIC_SEQ_CST));
-		ept_flush_exit(&machine.flush, this);
+		ept_flush_exit(&machine.flush.cpu[this]);
 		if (random_below(&random, 4) == 0)
 			change_and_ask(this);
 	}
@@ -294,8 +294,8 @@ static void *lock_and_ask(void *argument)
 	this = (uint32_t)(uintptr_t)argument;
 	for (turn = 0; turn < TURNS / 4; turn++) {
 		/* The exit path wants the lock another CPU holds while it waits for the flush. */
-		ept_flush_enter(&machine.flush, this);
-		ept_flush_exit(&machine.flush, this);
+		ept_flush_enter(&machine.flush, &machine.flush.cpu[this]);
+		ept_flush_exit(&machine.flush.cpu[this]);
 		pthread_mutex_lock(&smp.held);
 		change_and_ask(this);
 		pthread_mutex_unlock(&smp.held);
@@ -320,6 +320,75 @@ static void asking_with_a_lock_held_does_not_deadlock(void **state)
 	assert_int_equal(pthread_mutex_destroy(&smp.held), 0);
 }
 
+/*
+ * Rounds in which CPU 1 enters the guest at the very moment CPU 0 asks. Whatever the order, CPU 0
+ * must find CPU 1 in the guest and wait, or CPU 1 must find the new generation and invalidate.
+ */
+#define RACES 20000u
+
+static struct {
+	uint32_t round; /* the one that runs */
+	uint32_t over;	/* the one CPU 0 is done with */
+	uint32_t left;	/* the one CPU 1 has left the guest in */
+} race;
+
+static void wait_for(const uint32_t *word, uint32_t value)
+{
+	uint32_t turns = 0;
+
+	while (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
+		if (++turns % 1000 == 0)
+			sched_yield();
+}
+
+static void *enter_in_each_round(void *argument)
+{
+	uint32_t round;
+
+	(void)argument;
+	this = 1;
+	for (round = 1; round <= RACES; round++) {
+		wait_for(&race.round, round);
+		ept_flush_enter(&machine.flush, &machine.flush.cpu[1]);
+		while (__atomic_load_n(&race.over, __ATOMIC_SEQ_CST) != round &&
+		       !__atomic_load_n(&smp.kick_wanted[1], __ATOMIC_SEQ_CST))
+			sched_yield();
+		ept_flush_exit(&machine.flush.cpu[1]);
+		__atomic_store_n(&race.left, round, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static void entry_and_request_at_once_do_not_miss_each_other(void **state)
+{
+	const struct ept_flush_cpu *other = &machine.flush.cpu[1];
+	struct random random = {.state = 10};
+	uint32_t round, missed = 0;
+	pthread_t thread;
+
+	(void)state;
+	memset(&smp, 0, sizeof(smp));
+	memset(&race, 0, sizeof(race));
+	assert_int_equal(ept_flush_init(&machine.flush, 2, &smp_ops), 0);
+	assert_int_equal(pthread_create(&thread, NULL, enter_in_each_round, NULL), 0);
+	for (round = 1; round <= RACES; round++) {
+		volatile uint32_t delay = (uint32_t)random_below(&random, 200);
+
+		smp.kick_wanted[1] = 0;
+		__atomic_store_n(&race.round, round, __ATOMIC_SEQ_CST);
+		while (delay > 0)
+			delay--;
+		ept_flush_all(&machine.flush, 0);
+		missed +=
+			__atomic_load_n(&other->in_guest, __ATOMIC_SEQ_CST) != 0 &&
+			__atomic_load_n(&other->seen, __ATOMIC_SEQ_CST) < machine.flush.generation;
+		__atomic_store_n(&race.over, round, __ATOMIC_SEQ_CST);
+		wait_for(&race.left, round);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(missed, 0);
+}
+
 static struct world world;
 
 static void free_table_behind_our_back(void)
@@ -331,7 +400,7 @@ static void free_table_behind_our_back(void)
 	if (machine.relaxed == 1)
 		assert_true(ept_protect(&world.ept, SIZE_1G, PAGE_SIZE, EPT_RWX) >= 0);
 	if (machine.relaxed == 2)
-		ept_flush_exit(&machine.flush, 2);
+		ept_flush_exit(&machine.flush.cpu[2]);
 }
 
 static void tables_freed_are_those_that_left_before_the_flush(void **state)
@@ -370,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup(cpus_that_ask_at_once_do_not_wait_for_each_other,
 				       machine_up),
 		cmocka_unit_test_setup(asking_with_a_lock_held_does_not_deadlock, machine_up),
+		cmocka_unit_test_setup(entry_and_request_at_once_do_not_miss_each_other,
+				       machine_up),
 		cmocka_unit_test_setup(tables_freed_are_those_that_left_before_the_flush,
 				       machine_up),
 	};
