@@ -59,10 +59,11 @@ static void read_capabilities(struct vmx_capabilities *caps)
 	read_true(caps->basic, MSR_VMX_PROCBASED_CTLS, MSR_VMX_TRUE_PROCBASED_CTLS, &caps->proc);
 	read_true(caps->basic, MSR_VMX_EXIT_CTLS, MSR_VMX_TRUE_EXIT_CTLS, &caps->exit);
 	read_true(caps->basic, MSR_VMX_ENTRY_CTLS, MSR_VMX_TRUE_ENTRY_CTLS, &caps->entry);
-	if (caps->proc >> 32 & PROC_SECONDARY_CONTROLS) {
+	if (caps->proc >> 32 & PROC_SECONDARY_CONTROLS)
 		caps->proc2 = read_or_zero(MSR_VMX_PROCBASED_CTLS2);
+	/* SDM "VPID and EPT Capabilities": without both, the register does not exist. */
+	if (caps->proc2 >> 32 & (PROC2_EPT | PROC2_VPID))
 		caps->ept_vpid = read_or_zero(MSR_VMX_EPT_VPID_CAP);
-	}
 	caps->misc = read_or_zero(MSR_VMX_MISC);
 	caps->cr0_fixed0 = read_or_zero(MSR_VMX_CR0_FIXED0);
 	caps->cr0_fixed1 = read_or_zero(MSR_VMX_CR0_FIXED1);
