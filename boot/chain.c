@@ -207,6 +207,7 @@ static void start_boot_entry(struct chain *chain, uint16_t number)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	CHAR16 name[] = u"Boot####";
+	char shown[sizeof("Boot####")];
 	struct load_option option;
 	uint8_t *bytes;
 	size_t size;
@@ -216,8 +217,9 @@ static void start_boot_entry(struct chain *chain, uint16_t number)
 	bytes = read_variable(name, &size);
 	if (bytes == NULL)
 		return;
+	text_from_ucs2(shown, sizeof(shown), name, sizeof(shown));
 	if (load_option_parse(bytes, size, &option) != 0)
-		say("boot entry %x is malformed", number);
+		say("%s is malformed", shown);
 	else if ((option.attributes & LOAD_OPTION_ACTIVE) &&
 		 (option.attributes & LOAD_OPTION_CATEGORY) == LOAD_OPTION_CATEGORY_BOOT)
 		start_option(chain, &option);
