@@ -8,8 +8,11 @@ GUEST_OUT := build/tests/guest
 
 guest_common := payload trap machine access
 guest_instructions := instructions insn_cpuid insn_msr insn_control insn_vmx insn_step
+guest_exceptions := exceptions
+guest_secure := secure
+guest_nmi := nmi
 
-GUEST_PAYLOADS := instructions
+GUEST_PAYLOADS := instructions exceptions nmi secure
 
 guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1))) $(GUEST_OUT)/trap_entry.o \
 	$(BOOT_OUT)/string.o
