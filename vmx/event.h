@@ -35,8 +35,8 @@ enum event_outcome {
 
 /*
  * event_combine - an exception arises while first is being delivered: the second alone, a double fault, or
- * shutdown. A first event that is not an exception is lost only if it can come again (the instruction
- * is executed again); an NMI or external interrupt is kept in *deferred.
+ * shutdown. A first event that is not an exception gives way; an NMI or external interrupt is reported in
+ * *deferred, for what its half-done delivery leaves behind.
  */
 enum event_outcome event_combine(struct guest_event first, struct guest_event second,
 				 struct guest_event *result, struct guest_event *deferred);

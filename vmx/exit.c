@@ -219,11 +219,10 @@ void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
 	vcpu->event = event_fit_mode(vcpu->event, protected_mode);
 	vcpu->entry_work = 1;
 	/*
-	 * An NMI whose delivery faulted comes again later, as the CPU would have it. An external interrupt
-	 * cannot: without exits on them the monitor does not acknowledge interrupts, and the local APIC
-	 * has this one in service; the guest sees it lost, as when real hardware faults in delivery.
+	 * What was being delivered is lost to the fault, as on the CPU: an interrupt is in service at the local
+	 * APIC, an NMI blocks others until the fault's handler returns.
 	 */
-	if ((deferred.info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI && (deferred.info & EVENT_VALID) &&
-	    vcpu->nmi_queued < 2)
-		vcpu->nmi_queued++;
+	if ((deferred.info & EVENT_VALID) && (deferred.info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 }

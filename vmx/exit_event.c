@@ -27,6 +27,16 @@ static bool counter_overflow_waits(void)
 	return !rdmsr_safe(MSR_PERF_GLOBAL_STATUS, &status) && status != 0;
 }
 
+/* NMIs that can wait: the CPU latches one while another is served, or on its way to be. */
+static uint32_t nmi_room(const struct vcpu *vcpu)
+{
+	const uint32_t nmi = EVENT_VALID | EVENT_TYPE_NMI;
+	bool served = (vcpu->event.info & (EVENT_VALID | EVENT_TYPE_MASK)) == nmi ||
+		      (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_BY_NMI);
+
+	return served ? 1 : 2;
+}
+
 void take_nmi_event(struct vcpu *vcpu)
 {
 	struct percpu *cpu = vcpu->cpu;
@@ -38,8 +48,7 @@ void take_nmi_event(struct vcpu *vcpu)
 	if (kick && !counter_overflow_waits())
 		return;
 	vcpu->nmi_count++;
-	/* The CPU latches one NMI while another is served. */
-	if (vcpu->nmi_queued < 2)
+	if (vcpu->nmi_queued < nmi_room(vcpu))
 		vcpu->nmi_queued++;
 	vcpu->entry_work = 1;
 }

@@ -35,7 +35,10 @@ static void read_true(uint64_t basic, uint32_t plain, uint32_t true_msr, uint64_
 	*value = read_or_zero(basic & VMX_BASIC_TRUE_CONTROLS ? true_msr : plain);
 }
 
-/* Reads only: nothing on this CPU is changed. */
+/*
+ * Reads only: nothing on this CPU is changed. Each register is read only where the one before says that it
+ * exists, because on the firmware's IDT a refused RDMSR is not caught.
+ */
 static void read_capabilities(struct vmx_capabilities *caps)
 {
 	struct cpuid_result features = cpuid(CPUID_FEATURES, 0);
