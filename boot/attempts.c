@@ -5,8 +5,7 @@
 
 /* SecPod's own vendor GUID, for all its variables. */
 static const EFI_GUID vendor_guid = {
-	0x5ec9d0d1, 0x7b1c, 0x4d0e, { 0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x64 }
-};
+	0x5ec9d0d1, 0x7b1c, 0x4d0e, {0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x64}};
 
 #define ATTRIBUTES \
 	(EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS)
@@ -54,7 +53,8 @@ bool attempts_allowed(uint32_t limit)
 	earlier = read_counter();
 	counting = earlier < limit;
 	if (!counting)
-		say("not started: %u boots were not confirmed (boot-attempts = %u)", earlier, limit);
+		say("not started: %u boots were not confirmed (boot-attempts = %u)", earlier,
+		    limit);
 	return counting;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The boot-attempt counter: the UEFI variable SecPodBootAttempts counts the boots under SecPod that
- * nothing in the guest has confirmed by deleting it or setting it to 0. It ends a loop of boots that hang or
- * crash; it is no protection, since whoever may write variables may reset or raise it.
+ * nothing in the guest has confirmed by deleting it or setting it to 0. It ends a loop of boots
+ * that hang or crash; it is no protection, since whoever may write variables may reset or raise it.
  */
 #ifndef SECPOD_BOOT_ATTEMPTS_H
 #define SECPOD_BOOT_ATTEMPTS_H

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 #
-# build/secpod.efi, the UEFI application, with the monitor's ELF file inside. Included by the top Makefile, which
-# builds build/monitor.elf.
+# build/secpod.efi, the UEFI application, with the monitor's ELF file inside. Included by the top
+# Makefile, which builds build/monitor.elf.
 #
-# $(call efi_link,output,objects) links any GNU-EFI application from objects made with $(EFI_CFLAGS).
+# $(call efi_link,output,objects) links any GNU-EFI application from objects made with
+# $(EFI_CFLAGS).
 
 EFI_CC ?= gcc
 EFI_LD ?= ld
@@ -19,17 +20,19 @@ GNU_EFI_LIB := /usr/lib
 
 EFI_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wimplicit-fallthrough -Wvla -Werror
-# No red zone: interrupts use the same stack. No SSE: what runs on other CPUs must not need its state.
+# No red zone: interrupts use the same stack. No SSE: what runs on other CPUs must not need its
+# state.
 EFI_CFLAGS := -std=gnu11 -O2 -g -I. $(EFI_WARNINGS) \
 	-isystem $(GNU_EFI_INCLUDE) -isystem $(GNU_EFI_INCLUDE)/x86_64 -DGNU_EFI_USE_MS_ABI \
 	-ffreestanding -fpic -fshort-wchar -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
-	-fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-ffile-prefix-map=$(CURDIR)=.
+	-fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -ffile-prefix-map=$(CURDIR)=.
 
 # GNU-EFI up to 3.0.15 calls efi_main() at once, later ones through _entry() of the library that
 # we do not use.
-EFI_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -znoexecstack --no-undefined --build-id=none \
-	--no-warn-rwx-segments --defsym=_entry=efi_main -T $(GNU_EFI_LIB)/elf_x86_64_efi.lds
+EFI_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -znoexecstack --no-undefined \
+	--build-id=none --no-warn-rwx-segments --defsym=_entry=efi_main \
+	-T $(GNU_EFI_LIB)/elf_x86_64_efi.lds
 
 # The sections that are loaded, and the format of a UEFI application.
 EFI_SECTIONS := -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j .rel -j .rela \
@@ -46,7 +49,8 @@ BOOT_OBJECTS := $(patsubst %.c,build/%.o,$(BOOT_SOURCES)) $(BOOT_OUT)/monitor_im
 
 $(BOOT_OUT)/%.o: boot/%.c
 	@mkdir -p $(@D)
-	$(EFI_CC) $(EFI_CFLAGS) $(EFI_CFLAGS_$*) -DSECPOD_VERSION='"$(BOOT_VERSION)"' -MMD -MP -c -o $@ $<
+	$(EFI_CC) $(EFI_CFLAGS) $(EFI_CFLAGS_$*) -DSECPOD_VERSION='"$(BOOT_VERSION)"' -MMD -MP \
+		-c -o $@ $<
 
 # The C library's own functions must not be turned into calls of themselves.
 EFI_CFLAGS_string := -fno-tree-loop-distribute-patterns

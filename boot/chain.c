@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Secure Boot: LoadImage() has the firmware verify each image against db and dbx before it runs, and an
- * image that is refused is not started, whatever the configuration says. A loader signed for shim
- * only is refused by the firmware: name shim itself as next, and shim verifies the loader.
+ * Secure Boot: LoadImage() has the firmware verify each image against db and dbx before it runs,
+ * and an image that is refused is not started, whatever the configuration says. A loader signed for
+ * shim only is refused by the firmware: name shim itself as next, and shim verifies the loader.
  */
 #include "boot/chain.h"
 
@@ -52,9 +52,8 @@ static void set_options(EFI_HANDLE handle, const struct image *image)
 static void start(struct chain *chain, const struct image *image)
 {
 	EFI_HANDLE handle = NULL;
-	EFI_STATUS status = boot_services->LoadImage(TRUE, own_image,
-						     (EFI_DEVICE_PATH *)(uintptr_t)image->path.bytes, NULL,
-						     0, &handle);
+	EFI_STATUS status = boot_services->LoadImage(
+		TRUE, own_image, (EFI_DEVICE_PATH *)(uintptr_t)image->path.bytes, NULL, 0, &handle);
 
 	if (EFI_ERROR(status)) {
 		say("%s cannot be loaded (%s)", image->name, status_text(status));
@@ -78,7 +77,7 @@ static void start_file(struct chain *chain, EFI_HANDLE volume, const CHAR16 *fil
 	char name[NAME_LENGTH];
 
 	text_from_ucs2(name, sizeof(name), file, DEVICE_PATH_FILE_MAX);
-	image = (struct image){ .name = name };
+	image = (struct image){.name = name};
 	if (volume_has_file(volume, file) && volume_file_path(volume, file, &image.path) &&
 	    !path_is_own(&image.path))
 		start(chain, &image);
@@ -103,8 +102,9 @@ static void start_configured(struct chain *chain)
 		say("%s cannot be loaded: its volume is not there", config->next);
 		return;
 	}
-	image = (struct image){ .name = config->next, .options = options };
-	units = text_to_ucs2(options, CONFIG_OPTIONS_LENGTH, config->options, strlen(config->options));
+	image = (struct image){.name = config->next, .options = options};
+	units = text_to_ucs2(options, CONFIG_OPTIONS_LENGTH, config->options,
+			     strlen(config->options));
 	if (units > 0)
 		image.options_size = ((size_t)units + 1) * sizeof(options[0]);
 	if (text_to_ucs2(file, CONFIG_PATH_LENGTH, config->next, strlen(config->next)) <= 0 ||
@@ -121,16 +121,16 @@ static void *read_variable(const CHAR16 *name, size_t *size)
 {
 	UINTN wanted = 0;
 	void *value = NULL;
-	EFI_STATUS status = runtime_services->GetVariable((CHAR16 *)(uintptr_t)name, &global_variable_guid,
-							  NULL, &wanted, NULL);
+	EFI_STATUS status = runtime_services->GetVariable(
+		(CHAR16 *)(uintptr_t)name, &global_variable_guid, NULL, &wanted, NULL);
 
 	if (status != EFI_BUFFER_TOO_SMALL || wanted > VARIABLE_MAX)
 		return NULL;
 	value = memory_get(wanted);
 	if (value == NULL)
 		return NULL;
-	status = runtime_services->GetVariable((CHAR16 *)(uintptr_t)name, &global_variable_guid, NULL,
-					       &wanted, value);
+	status = runtime_services->GetVariable((CHAR16 *)(uintptr_t)name, &global_variable_guid,
+					       NULL, &wanted, value);
 	if (EFI_ERROR(status)) {
 		memory_put(value);
 		return NULL;
@@ -188,7 +188,7 @@ static void start_option(struct chain *chain, const struct load_option *option)
 			start_device(chain, option->path);
 			return;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case DEVICE_PATH_FILE:
 		memcpy(image.path.bytes, option->path, option->path_size);
 		image.path.size = option->path_size;
@@ -227,8 +227,8 @@ static void start_boot_entry(struct chain *chain, uint16_t number)
 }
 
 /*
- * The entries of BootOrder behind our own, then those before it: the firmware has tried these already, or
- * was told to start us out of order.
+ * The entries of BootOrder behind our own, then those before it: the firmware has tried these
+ * already, or was told to start us out of order.
  */
 static void start_boot_order(struct chain *chain)
 {
@@ -274,7 +274,7 @@ static void start_well_known(struct chain *chain)
 
 EFI_STATUS chain_next(const struct config *config)
 {
-	struct chain chain = { .config = config, .status = EFI_NOT_FOUND };
+	struct chain chain = {.config = config, .status = EFI_NOT_FOUND};
 
 	start_configured(&chain);
 	start_boot_order(&chain);

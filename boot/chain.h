@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting what comes next: the configured image, else the firmware's further boot entries, else the
- * well-known loaders.
+ * Starting what comes next: the configured image, else the firmware's further boot entries, else
+ * the well-known loaders.
  */
 #ifndef SECPOD_BOOT_CHAIN_H
 #define SECPOD_BOOT_CHAIN_H

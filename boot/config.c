@@ -37,29 +37,28 @@ struct config_key {
 };
 
 static const struct choice levels[] = {
-	{ "error", 0 }, { "warning", 1 }, { "info", 2 }, { "debug", 3 }, { NULL, 0 },
+	{"error", 0}, {"warning", 1}, {"info", 2}, {"debug", 3}, {NULL, 0},
 };
 static const struct choice failures[] = {
-	{ "boot", CONFIG_ON_FAILURE_BOOT },
-	{ "halt", CONFIG_ON_FAILURE_HALT },
-	{ NULL, 0 },
+	{"boot", CONFIG_ON_FAILURE_BOOT},
+	{"halt", CONFIG_ON_FAILURE_HALT},
+	{NULL, 0},
 };
 static const struct choice panics[] = {
-	{ "halt", SECPOD_FAIL_HALT },
-	{ "reset", SECPOD_FAIL_RESET },
-	{ NULL, 0 },
+	{"halt", SECPOD_FAIL_HALT},
+	{"reset", SECPOD_FAIL_RESET},
+	{NULL, 0},
 };
 /* The places the PC gives its four serial ports. */
 static const struct choice ports[] = {
-	{ "off", 0 }, { "com1", 0x3f8 }, { "com2", 0x2f8 }, { "com3", 0x3e8 }, { "com4", 0x2e8 },
-	{ NULL, 0 },
+	{"off", 0}, {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}, {NULL, 0},
 };
 static const struct choice named_keys[] = {
-	{ "none", 0 },
-	{ "esc", CONFIG_KEY(SCAN_ESC, 0) },
-	{ "enter", CONFIG_KEY(0, '\r') },
-	{ "space", CONFIG_KEY(0, ' ') },
-	{ NULL, 0 },
+	{"none", 0},
+	{"esc", CONFIG_KEY(SCAN_ESC, 0)},
+	{"enter", CONFIG_KEY(0, '\r')},
+	{"space", CONFIG_KEY(0, ' ')},
+	{NULL, 0},
 };
 
 static int parse_choice(const struct config_key *key, const char *value, size_t length, void *field)
@@ -143,7 +142,8 @@ static int parse_baud(const struct config_key *key, const char *value, size_t le
 {
 	uint32_t baud;
 
-	if (read_number(value, length, key->max, &baud) != 0 || (baud != 0 && BAUD_BASE % baud != 0))
+	if (read_number(value, length, key->max, &baud) != 0 ||
+	    (baud != 0 && BAUD_BASE % baud != 0))
 		return -EINVAL;
 	*(uint32_t *)field = baud;
 	return 0;
@@ -155,7 +155,8 @@ static int parse_key(const struct config_key *key, const char *value, size_t len
 
 	if (parse_choice(key, value, length, field) == 0)
 		return 0;
-	if (length == 1 && ((value[0] >= 'a' && value[0] <= 'z') || (value[0] >= '0' && value[0] <= '9'))) {
+	if (length == 1 &&
+	    ((value[0] >= 'a' && value[0] <= 'z') || (value[0] >= '0' && value[0] <= '9'))) {
 		*(uint32_t *)field = CONFIG_KEY(0, value[0]);
 		return 0;
 	}
@@ -163,7 +164,8 @@ static int parse_key(const struct config_key *key, const char *value, size_t len
 	    read_number(value + 1, length - 1, 12, &number) != 0)
 		return -EINVAL;
 	/* F11 and F12 do not follow F10 in the table of scan codes. */
-	*(uint32_t *)field = CONFIG_KEY(number <= 10 ? SCAN_F1 + number - 1 : SCAN_F11 + number - 11, 0);
+	*(uint32_t *)field =
+		CONFIG_KEY(number <= 10 ? SCAN_F1 + number - 1 : SCAN_F11 + number - 11, 0);
 	return 0;
 }
 
@@ -181,7 +183,8 @@ static int store_text(const char *value, size_t length, char *field, size_t size
 	return 0;
 }
 
-static int parse_options(const struct config_key *key, const char *value, size_t length, void *field)
+static int parse_options(const struct config_key *key, const char *value, size_t length,
+			 void *field)
 {
 	(void)key;
 	return store_text(value, length, field, CONFIG_OPTIONS_LENGTH);
@@ -205,13 +208,14 @@ static int parse_path(const struct config_key *key, const char *value, size_t le
 }
 
 /*
- * xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx. EFI_GUID keeps the first three groups as little-endian integers, the
- * others byte by byte: the table gives the place of each byte in the order it is written.
+ * xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx. EFI_GUID keeps the first three groups as little-endian
+ * integers, the others byte by byte: the table gives the place of each byte in the order it is
+ * written.
  */
 static int parse_guid(const struct config_key *key, const char *value, size_t length, void *field)
 {
-	static const uint8_t place[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-	struct config_guid guid = { .set = length != 0 };
+	static const uint8_t place[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+	struct config_guid guid = {.set = length != 0};
 	size_t at = 0;
 
 	(void)key;
@@ -241,81 +245,81 @@ static int parse_guid(const struct config_key *key, const char *value, size_t le
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct config_key keys[] = {
-	{ .name = "secpod",
-	  .parse = parse_switch,
-	  .field = FIELD(enabled),
-	  .fallback = "on",
-	  .accepts = "on, off" },
-	{ .name = "next",
-	  .parse = parse_path,
-	  .field = FIELD(next),
-	  .fallback = "",
-	  .accepts = "a path that starts with \\, at most 255 bytes" },
-	{ .name = "next-volume",
-	  .parse = parse_guid,
-	  .field = FIELD(next_volume),
-	  .fallback = "",
-	  .accepts = "a partition GUID (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)" },
-	{ .name = "options",
-	  .parse = parse_options,
-	  .field = FIELD(options),
-	  .fallback = "",
-	  .accepts = "UTF-8 text of the basic plane" },
-	{ .name = "log-level",
-	  .parse = parse_choice,
-	  .field = FIELD(log_level),
-	  .fallback = "info",
-	  .accepts = "error, warning, info, debug",
-	  .choices = levels },
+	{.name = "secpod",
+	 .parse = parse_switch,
+	 .field = FIELD(enabled),
+	 .fallback = "on",
+	 .accepts = "on, off"},
+	{.name = "next",
+	 .parse = parse_path,
+	 .field = FIELD(next),
+	 .fallback = "",
+	 .accepts = "a path that starts with \\, at most 255 bytes"},
+	{.name = "next-volume",
+	 .parse = parse_guid,
+	 .field = FIELD(next_volume),
+	 .fallback = "",
+	 .accepts = "a partition GUID (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)"},
+	{.name = "options",
+	 .parse = parse_options,
+	 .field = FIELD(options),
+	 .fallback = "",
+	 .accepts = "UTF-8 text of the basic plane"},
+	{.name = "log-level",
+	 .parse = parse_choice,
+	 .field = FIELD(log_level),
+	 .fallback = "info",
+	 .accepts = "error, warning, info, debug",
+	 .choices = levels},
 	/* An I/O port that is no 16550 can be anything: none is touched unasked. */
-	{ .name = "serial",
-	  .parse = parse_port,
-	  .field = FIELD(serial_port),
-	  .fallback = "off",
-	  .accepts = "off, com1 to com4, an I/O port from 0x100 to 0xfff8",
-	  .choices = ports },
-	{ .name = "serial-baud",
-	  .parse = parse_baud,
-	  .field = FIELD(serial_baud),
-	  .fallback = "115200",
-	  .accepts = "0 or a divisor of 115200",
-	  .max = BAUD_BASE },
-	{ .name = "on-failure",
-	  .parse = parse_choice,
-	  .field = FIELD(on_failure),
-	  .fallback = "boot",
-	  .accepts = "boot, halt",
-	  .choices = failures },
-	{ .name = "on-panic",
-	  .parse = parse_choice,
-	  .field = FIELD(on_panic),
-	  .fallback = "halt",
-	  .accepts = "halt, reset",
-	  .choices = panics },
+	{.name = "serial",
+	 .parse = parse_port,
+	 .field = FIELD(serial_port),
+	 .fallback = "off",
+	 .accepts = "off, com1 to com4, an I/O port from 0x100 to 0xfff8",
+	 .choices = ports},
+	{.name = "serial-baud",
+	 .parse = parse_baud,
+	 .field = FIELD(serial_baud),
+	 .fallback = "115200",
+	 .accepts = "0 or a divisor of 115200",
+	 .max = BAUD_BASE},
+	{.name = "on-failure",
+	 .parse = parse_choice,
+	 .field = FIELD(on_failure),
+	 .fallback = "boot",
+	 .accepts = "boot, halt",
+	 .choices = failures},
+	{.name = "on-panic",
+	 .parse = parse_choice,
+	 .field = FIELD(on_panic),
+	 .fallback = "halt",
+	 .accepts = "halt, reset",
+	 .choices = panics},
 	/* Nothing in a stock Linux confirms a boot: counting by default would turn SecPod off. */
-	{ .name = "boot-attempts",
-	  .parse = parse_number,
-	  .field = FIELD(boot_attempts),
-	  .fallback = "0",
-	  .accepts = "0 to 255",
-	  .max = 255 },
-	{ .name = "skip-key",
-	  .parse = parse_key,
-	  .field = FIELD(skip_key),
-	  .fallback = "s",
-	  .accepts = "none, esc, enter, space, a to z, 0 to 9, f1 to f12",
-	  .choices = named_keys },
-	{ .name = "skip-timeout",
-	  .parse = parse_number,
-	  .field = FIELD(skip_timeout),
-	  .fallback = "0",
-	  .accepts = "0 to 60000 (milliseconds)",
-	  .max = 60000 },
-	{ .name = "debug-stats",
-	  .parse = parse_switch,
-	  .field = FIELD(debug_stats),
-	  .fallback = "no",
-	  .accepts = "yes, no" },
+	{.name = "boot-attempts",
+	 .parse = parse_number,
+	 .field = FIELD(boot_attempts),
+	 .fallback = "0",
+	 .accepts = "0 to 255",
+	 .max = 255},
+	{.name = "skip-key",
+	 .parse = parse_key,
+	 .field = FIELD(skip_key),
+	 .fallback = "s",
+	 .accepts = "none, esc, enter, space, a to z, 0 to 9, f1 to f12",
+	 .choices = named_keys},
+	{.name = "skip-timeout",
+	 .parse = parse_number,
+	 .field = FIELD(skip_timeout),
+	 .fallback = "0",
+	 .accepts = "0 to 60000 (milliseconds)",
+	 .max = 60000},
+	{.name = "debug-stats",
+	 .parse = parse_switch,
+	 .field = FIELD(debug_stats),
+	 .fallback = "no",
+	 .accepts = "yes, no"},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -393,8 +397,8 @@ static void assign(struct parser *parser, const char *name, size_t name_length, 
 			continue;
 		text_printable(shown, sizeof(shown), value, value_length);
 		if (parser->set_on[i] != 0)
-			problem(parser, "%s is already set on line %u; this line is ignored", keys[i].name,
-				parser->set_on[i]);
+			problem(parser, "%s is already set on line %u; this line is ignored",
+				keys[i].name, parser->set_on[i]);
 		else if (parse_value(&keys[i], value, value_length, parser->config) != 0)
 			problem(parser, "%s = %s: wants %s", keys[i].name, shown, keys[i].accepts);
 		else
@@ -444,7 +448,8 @@ static bool check_file(struct parser *parser, const char **text, size_t *size)
 		problem(parser, "larger than %u bytes; the defaults are used", CONFIG_MAX_SIZE);
 		return false;
 	}
-	if (*size >= 2 && (memcmp(*text, "\xff\xfe", 2) == 0 || memcmp(*text, "\xfe\xff", 2) == 0)) {
+	if (*size >= 2 &&
+	    (memcmp(*text, "\xff\xfe", 2) == 0 || memcmp(*text, "\xfe\xff", 2) == 0)) {
 		problem(parser, "UTF-16 text: save it as UTF-8; the defaults are used");
 		return false;
 	}
@@ -456,10 +461,10 @@ static bool check_file(struct parser *parser, const char **text, size_t *size)
 	return true;
 }
 
-unsigned int config_parse(const char *text, size_t size, struct config *config, config_report report,
-			  void *context)
+unsigned int config_parse(const char *text, size_t size, struct config *config,
+			  config_report report, void *context)
 {
-	struct parser parser = { .config = config, .report = report, .context = context };
+	struct parser parser = {.config = config, .report = report, .context = context};
 
 	config_defaults(config);
 	if (!check_file(&parser, &text, &size))

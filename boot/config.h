@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * secpod.conf: the keys, their defaults and the parser. Pure: compiled unchanged on the host. The user's
- * description of each key is docs/configuration.md.
+ * secpod.conf: the keys, their defaults and the parser. Pure: compiled unchanged on the host. The
+ * user's description of each key is docs/configuration.md.
  */
 #ifndef SECPOD_BOOT_CONFIG_H
 #define SECPOD_BOOT_CONFIG_H
@@ -43,8 +43,8 @@ struct config {
 };
 
 /*
- * Called for each problem in the file. line: its number, from 1, or 0 when the whole file is meant. problem:
- * one line of printable ASCII, valid during the call.
+ * Called for each problem in the file. line: its number, from 1, or 0 when the whole file is meant.
+ * problem: one line of printable ASCII, valid during the call.
  */
 typedef void (*config_report)(void *context, unsigned int line, const char *problem);
 
@@ -57,8 +57,8 @@ void config_defaults(struct config *config);
  * text, size: the file; it need not end with a newline or a NUL.
  * Result: the number of problems reported.
  */
-unsigned int config_parse(const char *text, size_t size, struct config *config, config_report report,
-			  void *context);
+unsigned int config_parse(const char *text, size_t size, struct config *config,
+			  config_report report, void *context);
 
 /* config_key_name, config_key_default - the table of keys, for the tests; NULL behind the last. */
 const char *config_key_name(size_t index);

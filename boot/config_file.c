@@ -23,7 +23,8 @@ static EFI_STATUS open_file(EFI_FILE_HANDLE *file)
 	EFI_GUID image_guid = LOADED_IMAGE_PROTOCOL;
 	EFI_GUID volume_guid = SIMPLE_FILE_SYSTEM_PROTOCOL;
 	EFI_LOADED_IMAGE *image = protocol_on(own_image, &image_guid);
-	EFI_FILE_IO_INTERFACE *volume = image ? protocol_on(image->DeviceHandle, &volume_guid) : NULL;
+	EFI_FILE_IO_INTERFACE *volume =
+		image ? protocol_on(image->DeviceHandle, &volume_guid) : NULL;
 	CHAR16 name[] = u"\\EFI\\secpod\\secpod.conf";
 	EFI_FILE_HANDLE root;
 	EFI_STATUS status;

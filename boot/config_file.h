@@ -5,8 +5,8 @@
 #include "boot/config.h"
 
 /*
- * config_file_read - read \EFI\secpod\secpod.conf from the volume SecPod was loaded from. Problems are
- * shown on the console; where the file is missing or cannot be read the defaults hold.
+ * config_file_read - read \EFI\secpod\secpod.conf from the volume SecPod was loaded from. Problems
+ * are shown on the console; where the file is missing or cannot be read the defaults hold.
  */
 void config_file_read(struct config *config);
 

@@ -20,21 +20,21 @@ struct processor_information {
 typedef void(EFIAPI *ap_procedure)(void *argument);
 
 struct mp_services {
-	EFI_STATUS(EFIAPI *get_number_of_processors)(struct mp_services *self, UINTN *all, UINTN *enabled);
-	EFI_STATUS(EFIAPI *get_processor_info)(struct mp_services *self, UINTN number,
-					       struct processor_information *information);
+	EFI_STATUS(EFIAPI *get_number_of_processors)
+	(struct mp_services *self, UINTN *all, UINTN *enabled);
+	EFI_STATUS(EFIAPI *get_processor_info)
+	(struct mp_services *self, UINTN number, struct processor_information *information);
 	void *startup_all_aps;
-	EFI_STATUS(EFIAPI *startup_this_ap)(struct mp_services *self, ap_procedure procedure, UINTN number,
-					    EFI_EVENT wait_event, UINTN timeout_us, void *argument,
-					    BOOLEAN *finished);
+	EFI_STATUS(EFIAPI *startup_this_ap)
+	(struct mp_services *self, ap_procedure procedure, UINTN number, EFI_EVENT wait_event,
+	 UINTN timeout_us, void *argument, BOOLEAN *finished);
 	void *switch_bsp;
 	void *enable_disable_ap;
 	EFI_STATUS(EFIAPI *who_am_i)(struct mp_services *self, UINTN *number);
 };
 
 static const EFI_GUID mp_services_guid = {
-	0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 }
-};
+	0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
 
 /* An operation takes milliseconds; a CPU that has not come back by now never will. */
 #define AP_TIMEOUT_US 10000000u
@@ -53,7 +53,9 @@ static UINTN processor_number[SECPOD_MAX_CPUS];
 
 static void cpuid(uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx)
 {
-	__asm__ volatile("cpuid" : "=a"(*eax), "=b"(*ebx), "=c"(*ecx), "=d"(*edx) : "a"(leaf), "c"(0));
+	__asm__ volatile("cpuid"
+			 : "=a"(*eax), "=b"(*ebx), "=c"(*ecx), "=d"(*edx)
+			 : "a"(leaf), "c"(0));
 }
 
 bool cpus_precheck(char *reason, size_t size)
@@ -75,9 +77,11 @@ bool cpus_precheck(char *reason, size_t size)
 	if (features & CPUID_1_ECX_VMX)
 		return true;
 	if (features & CPUID_1_ECX_HYPERVISOR)
-		text_format(reason, size, "the hypervisor below (%s) offers no VT-x (VMX)", signature);
+		text_format(reason, size, "the hypervisor below (%s) offers no VT-x (VMX)",
+			    signature);
 	else
-		text_format(reason, size, "this CPU has no VT-x (VMX), or the firmware has turned it off");
+		text_format(reason, size,
+			    "this CPU has no VT-x (VMX), or the firmware has turned it off");
 	return false;
 }
 
@@ -114,8 +118,8 @@ static EFI_STATUS enumerate(struct secpod_handoff *handoff, UINTN *enabled)
 		if (number == boot_cpu)
 			add_cpu(handoff, 0, number, information.processor_id);
 		else if (!(information.status_flag & PROCESSOR_ENABLED))
-			say("CPU %lu (APIC ID %lu) is disabled by the firmware and left out", number,
-			    information.processor_id);
+			say("CPU %lu (APIC ID %lu) is disabled by the firmware and left out",
+			    number, information.processor_id);
 		else if (handoff->cpu_count < SECPOD_MAX_CPUS)
 			add_cpu(handoff, handoff->cpu_count, number, information.processor_id);
 		if (!(information.status_flag & PROCESSOR_HEALTHY))
@@ -176,17 +180,17 @@ int64_t cpus_run(secpod_entry_fn entry, uint32_t op, struct secpod_handoff *hand
 	struct call *call = &calls[cpu];
 	EFI_STATUS status = EFI_SUCCESS;
 
-	*call = (struct call){ entry, handoff, op, cpu, -EIO };
+	*call = (struct call){entry, handoff, op, cpu, -EIO};
 	handoff->cpu[cpu].reason[0] = '\0';
 	if (cpu == 0)
 		perform(call);
 	else
-		status = mp_services->startup_this_ap(mp_services, perform, processor_number[cpu], NULL,
-						      AP_TIMEOUT_US, call, NULL);
+		status = mp_services->startup_this_ap(mp_services, perform, processor_number[cpu],
+						      NULL, AP_TIMEOUT_US, call, NULL);
 	if (EFI_ERROR(status)) {
 		text_format(handoff->cpu[cpu].reason, SECPOD_REASON_LEN,
-			    status == EFI_TIMEOUT ? "it did not answer within 10 s" :
-						    "the firmware could not start it");
+			    status == EFI_TIMEOUT ? "it did not answer within 10 s"
+						  : "the firmware could not start it");
 		return -EIO;
 	}
 	return call->result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's CPUs through the firmware's MP services (UEFI Platform Initialization specification, "MP Services
- * Protocol"). A firmware without them has one CPU.
+ * The machine's CPUs through the firmware's MP services (UEFI Platform Initialization
+ * specification, "MP Services Protocol"). A firmware without them has one CPU.
  */
 #ifndef SECPOD_BOOT_CPUS_H
 #define SECPOD_BOOT_CPUS_H
@@ -16,8 +16,8 @@
 bool cpus_precheck(char *reason, size_t size);
 
 /*
- * cpus_enumerate - fill handoff->cpu and cpu_count: index 0 is the boot CPU, the others are the enabled CPUs
- * in the firmware's order.
+ * cpus_enumerate - fill handoff->cpu and cpu_count: index 0 is the boot CPU, the others are the
+ * enabled CPUs in the firmware's order.
  * Result: false after having said what is wrong.
  */
 bool cpus_enumerate(struct secpod_handoff *handoff);

@@ -28,7 +28,7 @@
 #define HARD_DRIVE_SIGNATURE_TYPE 41u
 #define HARD_DRIVE_LENGTH 42u
 
-static const uint8_t end_node[NODE_HEADER] = { TYPE_END, SUBTYPE_END_ENTIRE, NODE_HEADER, 0 };
+static const uint8_t end_node[NODE_HEADER] = {TYPE_END, SUBTYPE_END_ENTIRE, NODE_HEADER, 0};
 
 static size_t node_length(const uint8_t *node)
 {
@@ -47,7 +47,8 @@ static bool at_end(const uint8_t *node)
 
 static bool is_hard_drive(const uint8_t *node)
 {
-	return node_is(node, TYPE_MEDIA, SUBTYPE_MEDIA_HARD_DRIVE) && node_length(node) == HARD_DRIVE_LENGTH;
+	return node_is(node, TYPE_MEDIA, SUBTYPE_MEDIA_HARD_DRIVE) &&
+	       node_length(node) == HARD_DRIVE_LENGTH;
 }
 
 static bool is_file(const uint8_t *node)
@@ -77,9 +78,10 @@ size_t device_path_size(const uint8_t *path, size_t size)
 		if (length < NODE_HEADER || length > size - at)
 			return 0;
 		if (at_end(path + at))
-			return node_is(path + at, TYPE_END, SUBTYPE_END_ENTIRE) && length == NODE_HEADER ?
-				       at + length :
-				       0;
+			return node_is(path + at, TYPE_END, SUBTYPE_END_ENTIRE) &&
+					       length == NODE_HEADER
+				       ? at + length
+				       : 0;
 		at += length;
 	}
 	return 0;
@@ -230,7 +232,7 @@ size_t device_path_from_file(uint8_t *out, size_t size, const uint16_t *name)
 
 int load_option_parse(const uint8_t *bytes, size_t size, struct load_option *option)
 {
-	uint16_t title[sizeof(option->description)] = { 0 };
+	uint16_t title[sizeof(option->description)] = {0};
 	size_t at = sizeof(uint32_t) + sizeof(uint16_t);
 	uint16_t list_size;
 	size_t units = 0;
@@ -251,7 +253,8 @@ int load_option_parse(const uint8_t *bytes, size_t size, struct load_option *opt
 		if (units < sizeof(option->description) - 1)
 			title[units] = unit;
 	}
-	text_from_ucs2(option->description, sizeof(option->description), title, sizeof(option->description));
+	text_from_ucs2(option->description, sizeof(option->description), title,
+		       sizeof(option->description));
 	if (list_size > size - at)
 		return -EINVAL;
 	option->path = bytes + at;

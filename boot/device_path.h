@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device paths and boot options as bytes: checking, comparing and building. They come from variables
- * that anyone may have written, so nothing is read before its bounds are known. Pure: compiled
- * unchanged on the host.
+ * Device paths and boot options as bytes: checking, comparing and building. They come from
+ * variables that anyone may have written, so nothing is read before its bounds are known. Pure:
+ * compiled unchanged on the host.
  */
 #ifndef SECPOD_BOOT_DEVICE_PATH_H
 #define SECPOD_BOOT_DEVICE_PATH_H
@@ -38,9 +38,9 @@ enum device_path_class {
 
 struct load_option {
 	uint32_t attributes;
-	char description[64];  /* for display */
-	const uint8_t *path;   /* first device path of the list, in the variable's bytes */
-	size_t path_size;      /* its end node included */
+	char description[64];	 /* for display */
+	const uint8_t *path;	 /* first device path of the list, in the variable's bytes */
+	size_t path_size;	 /* its end node included */
 	const uint8_t *optional; /* what the image gets as its load options */
 	size_t optional_size;
 };
@@ -74,7 +74,8 @@ bool partition_equal(const struct partition_id *a, const struct partition_id *b)
 bool device_path_starts(const uint8_t *path, const uint8_t *prefix);
 
 /*
- * device_path_file - the file name, joined from all file nodes, with one backslash in front and between.
+ * device_path_file - the file name, joined from all file nodes, with one backslash in front and
+ * between.
  * name, count: destination and its size in 16-bit units.
  * Result: units without the NUL; 0 when there is none or it does not fit.
  */

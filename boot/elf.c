@@ -8,7 +8,10 @@
 
 #define PAGE 0x1000ull
 
-/* The monitor is to stay below 512 KiB of code and data; far above that the file is not the monitor. */
+/*
+ * The monitor is to stay below 512 KiB of code and data; far above that the file is not the
+ * monitor.
+ */
 #define MAX_IMAGE_SIZE (16ull << 20)
 /* The monitor's linker script makes fewer than ten. */
 #define MAX_SEGMENTS 32u
@@ -72,7 +75,9 @@ static int add_segment(struct elf_file *elf, const Elf64_Phdr *segment, const ch
 		return refuse(problem, "a segment lies outside the file");
 	if (!inside(segment->p_vaddr, segment->p_memsz, MAX_IMAGE_SIZE))
 		return refuse(problem, "a segment lies outside the image");
-	/* Segments come in ascending order and each has pages of its own: permissions go by page. */
+	/*
+	 * Segments come in ascending order and each has pages of its own: permissions go by page.
+	 */
 	if ((segment->p_vaddr & ~(PAGE - 1)) < elf->memory_size)
 		return refuse(problem, "segments overlap or are out of order");
 	if ((segment->p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
@@ -93,7 +98,8 @@ static int read_segments(struct elf_file *elf, const Elf64_Ehdr *header, const c
 	for (size_t i = 0; i < header->e_phnum; i++) {
 		Elf64_Phdr segment;
 
-		memcpy(&segment, elf->bytes + header->e_phoff + i * sizeof(segment), sizeof(segment));
+		memcpy(&segment, elf->bytes + header->e_phoff + i * sizeof(segment),
+		       sizeof(segment));
 		if (segment.p_type == PT_INTERP)
 			return refuse(problem, "it asks for a dynamic loader");
 		if (segment.p_type == PT_TLS)
@@ -126,7 +132,7 @@ static int read_file(struct elf_file *elf, const void *file, size_t size, const 
 	Elf64_Ehdr header;
 	int error;
 
-	*elf = (struct elf_file){ .bytes = file, .size = size };
+	*elf = (struct elf_file){.bytes = file, .size = size};
 	error = read_header(elf, &header, problem);
 	if (error)
 		return error;
@@ -140,10 +146,10 @@ static int read_file(struct elf_file *elf, const void *file, size_t size, const 
 	return check_entry(elf, problem);
 }
 
-static int read_dynamic(const struct elf_file *elf, const uint8_t *memory, struct elf_relocations *out,
-			const char **problem)
+static int read_dynamic(const struct elf_file *elf, const uint8_t *memory,
+			struct elf_relocations *out, const char **problem)
 {
-	*out = (struct elf_relocations){ .entry_size = sizeof(Elf64_Rela) };
+	*out = (struct elf_relocations){.entry_size = sizeof(Elf64_Rela)};
 	for (uint64_t at = 0; at < elf->dynamic.p_memsz; at += sizeof(Elf64_Dyn)) {
 		Elf64_Dyn entry;
 
@@ -186,14 +192,16 @@ static bool relocatable(const struct elf_file *elf, uint64_t offset)
 	return false;
 }
 
-static int relocate(const struct elf_file *elf, uint8_t *memory, uint64_t address, const char **problem)
+static int relocate(const struct elf_file *elf, uint8_t *memory, uint64_t address,
+		    const char **problem)
 {
 	struct elf_relocations relocations;
 	int error = read_dynamic(elf, memory, &relocations, problem);
 
 	if (error)
 		return error;
-	if (relocations.entry_size != sizeof(Elf64_Rela) || relocations.size % sizeof(Elf64_Rela) != 0)
+	if (relocations.entry_size != sizeof(Elf64_Rela) ||
+	    relocations.size % sizeof(Elf64_Rela) != 0)
 		return refuse(problem, "the size of its relocations is wrong");
 	if (!inside(relocations.table, relocations.size, elf->memory_size))
 		return refuse(problem, "its relocations lie outside the image");
@@ -231,8 +239,8 @@ int elf_place(const void *file, size_t size, void *memory, size_t memory_size, u
 	}
 	memset(memory, 0, elf.memory_size);
 	for (size_t i = 0; i < elf.segment_count; i++)
-		memcpy((uint8_t *)memory + elf.segment[i].p_vaddr, elf.bytes + elf.segment[i].p_offset,
-		       elf.segment[i].p_filesz);
+		memcpy((uint8_t *)memory + elf.segment[i].p_vaddr,
+		       elf.bytes + elf.segment[i].p_offset, elf.segment[i].p_filesz);
 	error = relocate(&elf, memory, address, problem);
 	if (error)
 		return error;

@@ -22,8 +22,8 @@ struct elf_layout {
  * address: where the image will run (that of memory itself, but for the tests).
  * layout: filled in when the result is 0.
  * problem: set to a constant text that names the rule broken, when the result is not 0.
- * Result: 0; -ENOEXEC when it is no file of the kind described above; -ENOSPC when the memory is too
- * small. After an error, the memory's contents are undefined.
+ * Result: 0; -ENOEXEC when it is no file of the kind described above; -ENOSPC when the memory is
+ * too small. After an error, the memory's contents are undefined.
  */
 int elf_place(const void *file, size_t size, void *memory, size_t memory_size, uint64_t address,
 	      struct elf_layout *layout, const char **problem);

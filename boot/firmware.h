@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The firmware as the rest of boot/ sees it: its tables, its console, its memory. Boot CPU only, up to
- * ExitBootServices().
+ * The firmware as the rest of boot/ sees it: its tables, its console, its memory. Boot CPU only, up
+ * to ExitBootServices().
  */
 #ifndef SECPOD_BOOT_FIRMWARE_H
 #define SECPOD_BOOT_FIRMWARE_H

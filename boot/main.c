@@ -19,8 +19,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
 /* On the image handle of a running SecPod, so that a copy started by it knows. */
 static const EFI_GUID marker_guid = {
-	0x5ec9d0d1, 0x7b1c, 0x4d0e, { 0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x65 }
-};
+	0x5ec9d0d1, 0x7b1c, 0x4d0e, {0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x65}};
 
 /* A copy of SecPod under another name must not start the first one again, and so on for ever. */
 static bool started_by_secpod(void)
@@ -100,7 +99,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	set_marker();
 	say("version " SECPOD_VERSION);
 	config_file_read(&config);
-	if (wanted(&config) && !start_monitor(&config) && config.on_failure == CONFIG_ON_FAILURE_HALT)
+	if (wanted(&config) && !start_monitor(&config) &&
+	    config.on_failure == CONFIG_ON_FAILURE_HALT)
 		halt();
 	status = chain_next(&config);
 	clear_marker();

@@ -7,26 +7,29 @@
 #define PAGE 0x1000ul
 #define MIB 0x100000ul
 
-/* Taking memory for the map changes the map: leave room for that, and try again if it did not suffice. */
+/*
+ * Taking memory for the map changes the map: leave room for that, and try again if it did not
+ * suffice.
+ */
 #define MAP_SLACK 0x1000u
 #define MAP_TRIES 4
 /* An event may take the place that was just found. */
 #define RESERVE_TRIES 4
 
 /*
- * EFI_MEMORY_ATTRIBUTE_PROTOCOL, UEFI specification 2.10 "Memory Attribute Protocol"; older headers do
- * not have it.
+ * EFI_MEMORY_ATTRIBUTE_PROTOCOL, UEFI specification 2.10 "Memory Attribute Protocol"; older headers
+ * do not have it.
  */
 struct memory_attribute_protocol {
 	void *get_attributes;
 	void *set_attributes;
-	EFI_STATUS(EFIAPI *clear_attributes)(struct memory_attribute_protocol *self,
-					     EFI_PHYSICAL_ADDRESS base, UINT64 length, UINT64 attributes);
+	EFI_STATUS(EFIAPI *clear_attributes)
+	(struct memory_attribute_protocol *self, EFI_PHYSICAL_ADDRESS base, UINT64 length,
+	 UINT64 attributes);
 };
 
 static const EFI_GUID memory_attribute_guid = {
-	0xf4560cf6, 0x40ec, 0x4b4a, { 0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89 }
-};
+	0xf4560cf6, 0x40ec, 0x4b4a, {0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89}};
 
 #define ATTRIBUTE_READ_PROTECT (1ul << 13)
 #define ATTRIBUTE_EXECUTE_PROTECT (1ul << 14)
@@ -46,7 +49,7 @@ EFI_STATUS memory_map_read(struct memory_map *map)
 			return EFI_OUT_OF_RESOURCES;
 		status = boot_services->GetMemoryMap(&size, descriptors, &key, &stride, &version);
 		if (!EFI_ERROR(status)) {
-			*map = (struct memory_map){ descriptors, size, stride };
+			*map = (struct memory_map){descriptors, size, stride};
 			return status;
 		}
 		memory_put(descriptors);
@@ -128,8 +131,8 @@ bool region_reserve(uint64_t *base, uint64_t *size)
 			say("not started: %s (%lu MiB wanted)", map_problem(error), *size / MIB);
 			return false;
 		}
-		status = boot_services->AllocatePages(AllocateAddress, EfiReservedMemoryType, *size / PAGE,
-						      base);
+		status = boot_services->AllocatePages(AllocateAddress, EfiReservedMemoryType,
+						      *size / PAGE, base);
 	}
 	if (EFI_ERROR(status)) {
 		say("not started: %lu MiB of memory cannot be reserved (%s)", *size / MIB,

@@ -16,8 +16,7 @@ extern const uint8_t monitor_image[] __attribute__((visibility("hidden")));
 extern const uint8_t monitor_image_end[] __attribute__((visibility("hidden")));
 
 static const EFI_GUID acpi_20_guid = {
-	0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 }
-};
+	0x8868e871, 0xe4f1, 0x11d3, {0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81}};
 
 static uint64_t page_align(uint64_t size)
 {
@@ -98,7 +97,8 @@ static bool run(secpod_entry_fn entry, uint32_t op, struct secpod_handoff *hando
 	if (record->reason[0] != '\0')
 		say("not started: CPU %u: %s", cpu, record->reason);
 	else
-		say("not started: CPU %u: operation %u failed (error %lu)", cpu, op, (uint64_t)-result);
+		say("not started: CPU %u: operation %u failed (error %lu)", cpu, op,
+		    (uint64_t)-result);
 	return false;
 }
 

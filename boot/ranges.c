@@ -46,7 +46,8 @@ static bool map_valid(const struct memory_map *map)
 }
 
 /* The descriptor at offset; false when its range is no range of physical memory. */
-static bool read_descriptor(const struct memory_map *map, size_t offset, struct memory_descriptor *out)
+static bool read_descriptor(const struct memory_map *map, size_t offset,
+			    struct memory_descriptor *out)
 {
 	memcpy(out, (const uint8_t *)map->descriptors + offset, sizeof(*out));
 	return out->physical_start % PAGE == 0 && out->physical_start <= PHYSICAL_LIMIT &&
@@ -65,7 +66,8 @@ static void remove_at(struct secpod_range *ranges, size_t *count, size_t at)
 }
 
 /* Put range in its place among the ascending, disjoint ranges. */
-static int insert(struct secpod_range *ranges, size_t max, size_t *count, const struct secpod_range *range)
+static int insert(struct secpod_range *ranges, size_t max, size_t *count,
+		  const struct secpod_range *range)
 {
 	size_t at = *count;
 
@@ -97,7 +99,8 @@ static int insert(struct secpod_range *ranges, size_t max, size_t *count, const 
 	return 0;
 }
 
-int ranges_from_map(const struct memory_map *map, struct secpod_range *out, size_t max, size_t *count)
+int ranges_from_map(const struct memory_map *map, struct secpod_range *out, size_t max,
+		    size_t *count)
 {
 	*count = 0;
 	if (!map_valid(map))
@@ -138,7 +141,8 @@ uint64_t ranges_ram_top(const struct secpod_range *ranges, size_t count)
 	uint64_t top = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (ranges[i].kind == SECPOD_RANGE_RAM || ranges[i].kind == SECPOD_RANGE_EFI_RT_CODE ||
+		if (ranges[i].kind == SECPOD_RANGE_RAM ||
+		    ranges[i].kind == SECPOD_RANGE_EFI_RT_CODE ||
 		    ranges[i].kind == SECPOD_RANGE_EFI_RT_DATA)
 			top = ranges[i].base + ranges[i].size;
 	return top;
@@ -154,7 +158,8 @@ uint64_t region_size(uint64_t ram)
 /* Memory that is there now, stays there, and is cached as memory is. */
 static bool usable(const struct memory_descriptor *descriptor)
 {
-	return descriptor->type == MEMORY_CONVENTIONAL && (descriptor->attribute & MEMORY_ATTRIBUTE_WB) &&
+	return descriptor->type == MEMORY_CONVENTIONAL &&
+	       (descriptor->attribute & MEMORY_ATTRIBUTE_WB) &&
 	       !(descriptor->attribute &
 		 (MEMORY_ATTRIBUTE_SPECIFIC_PURPOSE | MEMORY_ATTRIBUTE_HOT_PLUGGABLE));
 }

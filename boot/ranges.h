@@ -53,29 +53,30 @@ struct memory_map {
 /*
  * ranges_from_map - ascending ranges, adjacent ones of one kind merged.
  * out, max: destination and its size in entries; count: entries written.
- * Result: 0; -EINVAL when the map contradicts itself (unaligned, wrapping or overlapping descriptors, a
- * stride below the descriptor's size); -ENOSPC when more than max ranges remain.
+ * Result: 0; -EINVAL when the map contradicts itself (unaligned, wrapping or overlapping
+ * descriptors, a stride below the descriptor's size); -ENOSPC when more than max ranges remain.
  */
-int ranges_from_map(const struct memory_map *map, struct secpod_range *out, size_t max, size_t *count);
+int ranges_from_map(const struct memory_map *map, struct secpod_range *out, size_t max,
+		    size_t *count);
 
 /* ranges_ram_size - bytes of SECPOD_RANGE_RAM. */
 uint64_t ranges_ram_size(const struct secpod_range *ranges, size_t count);
 
 /*
- * ranges_ram_top - first byte above the highest RAM, that of the firmware's run-time services included. Other
- * reserved ranges do not count: firmware reports device windows among them.
+ * ranges_ram_top - first byte above the highest RAM, that of the firmware's run-time services
+ * included. Other reserved ranges do not count: firmware reports device windows among them.
  */
 uint64_t ranges_ram_top(const struct secpod_range *ranges, size_t count);
 
 /*
- * region_size - bytes to reserve on a machine with ram bytes of memory: 10 MiB and 0.45 % of it, in whole
- * units of 2 MiB. That keeps within the promised 16 MiB and 0.5 %.
+ * region_size - bytes to reserve on a machine with ram bytes of memory: 10 MiB and 0.45 % of it, in
+ * whole units of 2 MiB. That keeps within the promised 16 MiB and 0.5 %.
  */
 uint64_t region_size(uint64_t ram);
 
 /*
- * region_find - the highest free place for size bytes (a multiple of 2 MiB), aligned to 2 MiB, at or above
- * 16 MiB. High, because the low memory is what devices and boot loaders compete for.
+ * region_find - the highest free place for size bytes (a multiple of 2 MiB), aligned to 2 MiB, at
+ * or above 16 MiB. High, because the low memory is what devices and boot loaders compete for.
  * Result: 0; -ENOMEM when there is none; -EINVAL as above.
  */
 int region_find(const struct memory_map *map, uint64_t size, uint64_t *address);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions of <string.h> that the compiler may call in a freestanding program, and the few that boot/
- * uses. Compiled with -fno-tree-loop-distribute-patterns, or they would call themselves.
+ * The functions of <string.h> that the compiler may call in a freestanding program, and the few
+ * that boot/ uses. Compiled with -fno-tree-loop-distribute-patterns, or they would call themselves.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -40,7 +40,7 @@ static void put_string(struct sink *sink, const char *string)
 
 size_t text_vformat(char *buffer, size_t size, const char *format, va_list arguments)
 {
-	struct sink sink = { .buffer = buffer, .size = size };
+	struct sink sink = {.buffer = buffer, .size = size};
 
 	for (; *format != '\0'; format++) {
 		bool wide = format[0] == '%' && format[1] == 'l';
@@ -51,8 +51,8 @@ size_t text_vformat(char *buffer, size_t size, const char *format, va_list argum
 			continue;
 		}
 		if (conversion == 'u' || conversion == 'x') {
-			uint64_t value = wide ? va_arg(arguments, unsigned long) :
-						va_arg(arguments, unsigned int);
+			uint64_t value = wide ? va_arg(arguments, unsigned long)
+					      : va_arg(arguments, unsigned int);
 
 			put_number(&sink, value, conversion == 'u' ? 10 : 16);
 		} else if (conversion == 's' && !wide) {
@@ -106,8 +106,8 @@ void text_from_ucs2(char *buffer, size_t size, const uint16_t *text, size_t coun
 }
 
 /*
- * One character of UTF-8. Result: bytes used, 0 when malformed: a stray or missing continuation byte, an
- * overlong form, a surrogate, or a character that UCS-2 cannot hold.
+ * One character of UTF-8. Result: bytes used, 0 when malformed: a stray or missing continuation
+ * byte, an overlong form, a surrogate, or a character that UCS-2 cannot hold.
  */
 static size_t decode_utf8(const unsigned char *bytes, size_t length, uint16_t *character)
 {
@@ -122,7 +122,8 @@ static size_t decode_utf8(const unsigned char *bytes, size_t length, uint16_t *c
 		*character = (uint16_t)c;
 		return c >= 0x80 ? 2 : 0;
 	}
-	if ((c & 0xf0) == 0xe0 && length >= 3 && (bytes[1] & 0xc0) == 0x80 && (bytes[2] & 0xc0) == 0x80) {
+	if ((c & 0xf0) == 0xe0 && length >= 3 && (bytes[1] & 0xc0) == 0x80 &&
+	    (bytes[2] & 0xc0) == 0x80) {
 		c = (c & 0x0f) << 12 | (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu);
 		*character = (uint16_t)c;
 		return c >= 0x800 && (c < 0xd800 || c > 0xdfff) ? 3 : 0;

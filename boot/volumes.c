@@ -29,10 +29,10 @@ void volumes_list(struct volumes *volumes)
 {
 	EFI_HANDLE own = own_volume();
 
-	*volumes = (struct volumes){ 0 };
-	if (EFI_ERROR(boot_services->LocateHandleBuffer(ByProtocol, &volume_guid, NULL, &volumes->count,
-							&volumes->handles))) {
-		*volumes = (struct volumes){ 0 };
+	*volumes = (struct volumes){0};
+	if (EFI_ERROR(boot_services->LocateHandleBuffer(ByProtocol, &volume_guid, NULL,
+							&volumes->count, &volumes->handles))) {
+		*volumes = (struct volumes){0};
 		return;
 	}
 	for (UINTN i = 0; i < volumes->count; i++) {
@@ -103,7 +103,8 @@ static bool complete(const uint8_t *short_path, struct full_path *out)
 	for (UINTN i = 0; i < volumes.count && out->size == 0; i++) {
 		const uint8_t *path = volume_path(volumes.handles[i]);
 
-		if (path != NULL && device_path_last_partition(path, &id) && partition_equal(&id, &wanted))
+		if (path != NULL && device_path_last_partition(path, &id) &&
+		    partition_equal(&id, &wanted))
 			out->size = device_path_append(out->bytes, sizeof(out->bytes), path,
 						       short_path + skip);
 	}
@@ -158,6 +159,7 @@ bool path_is_own(const struct full_path *path)
 	    device_path_size((const uint8_t *)image->FilePath, DEVICE_PATH_MAX) == 0)
 		return false;
 	return device_path_file(path->bytes, name, DEVICE_PATH_FILE_MAX) != 0 &&
-	       device_path_file((const uint8_t *)image->FilePath, own_name, DEVICE_PATH_FILE_MAX) != 0 &&
+	       device_path_file((const uint8_t *)image->FilePath, own_name, DEVICE_PATH_FILE_MAX) !=
+		       0 &&
 	       file_name_equal(name, own_name);
 }

@@ -36,7 +36,8 @@ const uint8_t *volume_path(EFI_HANDLE volume);
 EFI_HANDLE volume_by_guid(const uint8_t guid[16]);
 
 /*
- * volume_complete - a short-form path (UEFI specification, "Hard Drive"), completed with the volume's own path.
+ * volume_complete - a short-form path (UEFI specification, "Hard Drive"), completed with the
+ * volume's own path.
  * Result: false when no volume is the one meant, or the path is too long.
  */
 bool volume_complete(const uint8_t *short_path, struct full_path *out);

@@ -98,8 +98,8 @@ static void defaults_are_the_safe_ones(void **state)
 
 static void every_key_is_read(void **state)
 {
-	static const uint8_t guid[16] = { 0x67, 0x45, 0x23, 0x01, 0xab, 0x89, 0xef, 0xcd,
-					  0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
+	static const uint8_t guid[16] = {0x67, 0x45, 0x23, 0x01, 0xab, 0x89, 0xef, 0xcd,
+					 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 	struct reports reports;
 	struct config config;
 
@@ -142,30 +142,30 @@ static void values_are_read_exactly(void **state)
 		size_t field;
 		uint32_t value;
 	} cases[] = {
-		{ "serial = off", offsetof(struct config, serial_port), 0 },
-		{ "serial = com1", offsetof(struct config, serial_port), 0x3f8 },
-		{ "serial = com3", offsetof(struct config, serial_port), 0x3e8 },
-		{ "serial = com4", offsetof(struct config, serial_port), 0x2e8 },
-		{ "serial = 0x100", offsetof(struct config, serial_port), 0x100 },
-		{ "serial = 0xfff8", offsetof(struct config, serial_port), 0xfff8 },
-		{ "serial = 1016", offsetof(struct config, serial_port), 0x3f8 },
-		{ "serial-baud = 0", offsetof(struct config, serial_baud), 0 },
-		{ "serial-baud = 57600", offsetof(struct config, serial_baud), 57600 },
-		{ "boot-attempts = 255", offsetof(struct config, boot_attempts), 255 },
-		{ "boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255 },
-		{ "skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000 },
-		{ "skip-key = none", offsetof(struct config, skip_key), 0 },
-		{ "skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0) },
-		{ "skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r') },
-		{ "skip-key = space", offsetof(struct config, skip_key), CONFIG_KEY(0, ' ') },
-		{ "skip-key = f", offsetof(struct config, skip_key), CONFIG_KEY(0, 'f') },
-		{ "skip-key = 0", offsetof(struct config, skip_key), CONFIG_KEY(0, '0') },
-		{ "skip-key = f1", offsetof(struct config, skip_key), CONFIG_KEY(0x0b, 0) },
-		{ "skip-key = f10", offsetof(struct config, skip_key), CONFIG_KEY(0x14, 0) },
-		{ "skip-key = f11", offsetof(struct config, skip_key), CONFIG_KEY(0x15, 0) },
-		{ "\tlog-level\t=\terror \t", offsetof(struct config, log_level), 0 },
-		{ "log-level=warning", offsetof(struct config, log_level), 1 },
-		{ "log-level = info\r\n", offsetof(struct config, log_level), 2 },
+		{"serial = off", offsetof(struct config, serial_port), 0},
+		{"serial = com1", offsetof(struct config, serial_port), 0x3f8},
+		{"serial = com3", offsetof(struct config, serial_port), 0x3e8},
+		{"serial = com4", offsetof(struct config, serial_port), 0x2e8},
+		{"serial = 0x100", offsetof(struct config, serial_port), 0x100},
+		{"serial = 0xfff8", offsetof(struct config, serial_port), 0xfff8},
+		{"serial = 1016", offsetof(struct config, serial_port), 0x3f8},
+		{"serial-baud = 0", offsetof(struct config, serial_baud), 0},
+		{"serial-baud = 57600", offsetof(struct config, serial_baud), 57600},
+		{"boot-attempts = 255", offsetof(struct config, boot_attempts), 255},
+		{"boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255},
+		{"skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000},
+		{"skip-key = none", offsetof(struct config, skip_key), 0},
+		{"skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0)},
+		{"skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r')},
+		{"skip-key = space", offsetof(struct config, skip_key), CONFIG_KEY(0, ' ')},
+		{"skip-key = f", offsetof(struct config, skip_key), CONFIG_KEY(0, 'f')},
+		{"skip-key = 0", offsetof(struct config, skip_key), CONFIG_KEY(0, '0')},
+		{"skip-key = f1", offsetof(struct config, skip_key), CONFIG_KEY(0x0b, 0)},
+		{"skip-key = f10", offsetof(struct config, skip_key), CONFIG_KEY(0x14, 0)},
+		{"skip-key = f11", offsetof(struct config, skip_key), CONFIG_KEY(0x15, 0)},
+		{"\tlog-level\t=\terror \t", offsetof(struct config, log_level), 0},
+		{"log-level=warning", offsetof(struct config, log_level), 1},
+		{"log-level = info\r\n", offsetof(struct config, log_level), 2},
 	};
 	struct reports reports;
 	struct config config;
@@ -185,20 +185,50 @@ static void values_are_read_exactly(void **state)
 static void bad_values_are_reported_and_the_default_holds(void **state)
 {
 	static const char *const lines[] = {
-		"secpod = maybe", "secpod =", "secpod = offf", "secpod = of", "secpod = OFF",
-		"next = EFI\\x.efi", "next-volume = 01234567-89ab-cdef-0123-456789abcde",
+		"secpod = maybe",
+		"secpod =",
+		"secpod = offf",
+		"secpod = of",
+		"secpod = OFF",
+		"next = EFI\\x.efi",
+		"next-volume = 01234567-89ab-cdef-0123-456789abcde",
 		"next-volume = 01234567-89ab-cdef-0123-456789abcdef0",
 		"next-volume = 01234567089ab-cdef-0123-456789abcdef",
-		"next-volume = g1234567-89ab-cdef-0123-456789abcdef", "next-volume = 0", "next-volume = -",
-		"options = \xff\xfe", "options = \xf0\x9f\x98\x80", "options = \xc0\x80", "options = a\xe2\x82",
-		"log-level = 2", "log-level =", "serial = com5", "serial = 0x3f9", "serial = 0xf8",
-		"serial = 0x10000", "serial = -8", "serial-baud = 115201", "serial-baud = 50000",
-		"serial-baud = 0x", "serial-baud = 96 00", "on-failure = reset", "on-panic = boot",
-		"boot-attempts = 256", "boot-attempts = -1", "boot-attempts = 1a",
-		"boot-attempts = 4294967296", "boot-attempts = 18446744073709551616",
-		"boot-attempts = 340282366920938463463374607431768211457", "skip-key = f0", "skip-key = f13",
-		"skip-key = f01", "skip-key = S", "skip-key = ab", "skip-key = fx", "skip-timeout = 60001",
-		"skip-timeout = 1 s", "debug-stats = 1",
+		"next-volume = g1234567-89ab-cdef-0123-456789abcdef",
+		"next-volume = 0",
+		"next-volume = -",
+		"options = \xff\xfe",
+		"options = \xf0\x9f\x98\x80",
+		"options = \xc0\x80",
+		"options = a\xe2\x82",
+		"log-level = 2",
+		"log-level =",
+		"serial = com5",
+		"serial = 0x3f9",
+		"serial = 0xf8",
+		"serial = 0x10000",
+		"serial = -8",
+		"serial-baud = 115201",
+		"serial-baud = 50000",
+		"serial-baud = 0x",
+		"serial-baud = 96 00",
+		"on-failure = reset",
+		"on-panic = boot",
+		"boot-attempts = 256",
+		"boot-attempts = -1",
+		"boot-attempts = 1a",
+		"boot-attempts = 4294967296",
+		"boot-attempts = 18446744073709551616",
+		"boot-attempts = 340282366920938463463374607431768211457",
+		"skip-key = f0",
+		"skip-key = f13",
+		"skip-key = f01",
+		"skip-key = S",
+		"skip-key = ab",
+		"skip-key = fx",
+		"skip-timeout = 60001",
+		"skip-timeout = 1 s",
+		"debug-stats = 1",
 	};
 	struct reports reports;
 	struct config config;
@@ -255,8 +285,9 @@ static void repeated_key_keeps_its_first_value(void **state)
 static void line_endings_and_the_end_of_the_file_do_not_matter(void **state)
 {
 	static const char *const texts[] = {
-		"secpod = off", "secpod = off\n", "secpod = off\r\n", "secpod = off\r", "\xef\xbb\xbfsecpod = off",
-		"\r\n\r\nsecpod = off\r\n# x", "#\n#\n \t\nsecpod=off",
+		"secpod = off",		 "secpod = off\n",	     "secpod = off\r\n",
+		"secpod = off\r",	 "\xef\xbb\xbfsecpod = off", "\r\n\r\nsecpod = off\r\n# x",
+		"#\n#\n \t\nsecpod=off",
 	};
 	struct reports reports;
 	struct config config;
@@ -270,7 +301,7 @@ static void line_endings_and_the_end_of_the_file_do_not_matter(void **state)
 
 static void empty_files_give_the_defaults(void **state)
 {
-	static const char *const texts[] = { "", "\n", "\r\n", "\xef\xbb\xbf", "#", "# x", "   " };
+	static const char *const texts[] = {"", "\n", "\r\n", "\xef\xbb\xbf", "#", "# x", "   "};
 	struct reports reports;
 	struct config config;
 
@@ -362,7 +393,8 @@ static void reports_carry_no_control_characters(void **state)
 
 static void any_bytes_are_parsed_without_harm(void **state)
 {
-	static const char alphabet[] = "=# \t\r\n\0\xef\xbb\xbf\xff\xfe\\/-0x19afsecpodnextoptionsserial";
+	static const char alphabet[] =
+		"=# \t\r\n\0\xef\xbb\xbf\xff\xfe\\/-0x19afsecpodnextoptionsserial";
 	uint32_t random = 1;
 	struct reports reports;
 	struct config config;
@@ -431,7 +463,8 @@ static void documentation_names_every_key_and_its_default(void **state)
 		const char *value = config_key_default(i);
 
 		if (value[0] != '\0')
-			snprintf(cell, sizeof(cell), "\n| `%s` | `%s` |", config_key_name(i), value);
+			snprintf(cell, sizeof(cell), "\n| `%s` | `%s` |", config_key_name(i),
+				 value);
 		else
 			snprintf(cell, sizeof(cell), "\n| `%s` | not set |", config_key_name(i));
 		if (strstr(text, cell) == NULL)

@@ -13,24 +13,25 @@
 #define PCI_ROOT 0x02, 0x01, 12, 0, 0xd0, 0x41, 0x03, 0x0a, 0, 0, 0, 0
 #define PCI 0x01, 0x01, 6, 0, 0x02, 0x1f
 /* Partition 1 at block 0x800; last two bytes: GPT, signature is a GUID. */
-#define HARD_DRIVE_SIGNED(first, kind) \
-	0x04, 0x01, 42, 0, 1, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, first, 2, 3, 4, 5, 6, \
-		7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 2, kind
+#define HARD_DRIVE_SIGNED(first, kind)                                                           \
+	0x04, 0x01, 42, 0, 1, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, first, 2, \
+		3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 2, kind
 #define HARD_DRIVE HARD_DRIVE_SIGNED(1, 2)
 /* "\A\b.efi" in one node, and the same in two. */
 #define FILE_ONE \
 	0x04, 0x04, 22, 0, '\\', 0, 'A', 0, '\\', 0, 'b', 0, '.', 0, 'e', 0, 'f', 0, 'i', 0, 0, 0
-#define FILE_TWO \
-	0x04, 0x04, 10, 0, '\\', 0, 'a', 0, 0, 0, 0x04, 0x04, 16, 0, 'B', 0, '.', 0, 'E', 0, 'F', 0, 'I', 0, 0, 0
+#define FILE_TWO                                                                                  \
+	0x04, 0x04, 10, 0, '\\', 0, 'a', 0, 0, 0, 0x04, 0x04, 16, 0, 'B', 0, '.', 0, 'E', 0, 'F', \
+		0, 'I', 0, 0, 0
 
 #define FIRMWARE_FILE 0x04, 0x06, 20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
 #define BBS 0x05, 0x01, 9, 0, 2, 0, 0, 0, 0
 
-static const uint8_t full[] = { PCI_ROOT, PCI, HARD_DRIVE, FILE_ONE, END };
-static const uint8_t volume[] = { PCI_ROOT, PCI, HARD_DRIVE, END };
-static const uint8_t disk[] = { PCI_ROOT, PCI, END };
-static const uint8_t short_form[] = { HARD_DRIVE, FILE_TWO, END };
-static const uint8_t nothing[] = { END };
+static const uint8_t full[] = {PCI_ROOT, PCI, HARD_DRIVE, FILE_ONE, END};
+static const uint8_t volume[] = {PCI_ROOT, PCI, HARD_DRIVE, END};
+static const uint8_t disk[] = {PCI_ROOT, PCI, END};
+static const uint8_t short_form[] = {HARD_DRIVE, FILE_TWO, END};
+static const uint8_t nothing[] = {END};
 
 /* The size found in a buffer of exactly size bytes. */
 static size_t size_in(const uint8_t *path, size_t size)
@@ -47,7 +48,7 @@ static size_t size_in(const uint8_t *path, size_t size)
 
 static void well_formed_paths_have_their_size(void **state)
 {
-	static const uint8_t two[] = { PCI, END, PCI, END };
+	static const uint8_t two[] = {PCI, END, PCI, END};
 
 	(void)state;
 	assert_int_equal(size_in(full, sizeof(full)), sizeof(full));
@@ -58,19 +59,19 @@ static void well_formed_paths_have_their_size(void **state)
 
 static void malformed_paths_have_no_size(void **state)
 {
-	static const uint8_t zero_length[] = { 1, 1, 0, 0, END };
-	static const uint8_t three_bytes[] = { 1, 1, 3, 0, END };
-	static const uint8_t long_node[] = { 1, 1, 9, 0, END };
-	static const uint8_t huge_node[] = { 1, 1, 0xff, 0xff, END };
-	static const uint8_t instances[] = { PCI, 0x7f, 0x01, 4, 0, PCI, END };
-	static const uint8_t long_end[] = { PCI, 0x7f, 0xff, 5, 0, 0 };
+	static const uint8_t zero_length[] = {1, 1, 0, 0, END};
+	static const uint8_t three_bytes[] = {1, 1, 3, 0, END};
+	static const uint8_t long_node[] = {1, 1, 9, 0, END};
+	static const uint8_t huge_node[] = {1, 1, 0xff, 0xff, END};
+	static const uint8_t instances[] = {PCI, 0x7f, 0x01, 4, 0, PCI, END};
+	static const uint8_t long_end[] = {PCI, 0x7f, 0xff, 5, 0, 0};
 	static const struct {
 		const uint8_t *path;
 		size_t size;
 	} cases[] = {
-		{ zero_length, sizeof(zero_length) }, { three_bytes, sizeof(three_bytes) },
-		{ long_node, sizeof(long_node) },     { huge_node, sizeof(huge_node) },
-		{ instances, sizeof(instances) },     { long_end, sizeof(long_end) },
+		{zero_length, sizeof(zero_length)}, {three_bytes, sizeof(three_bytes)},
+		{long_node, sizeof(long_node)},	    {huge_node, sizeof(huge_node)},
+		{instances, sizeof(instances)},	    {long_end, sizeof(long_end)},
 	};
 
 	(void)state;
@@ -84,7 +85,7 @@ static void malformed_paths_have_no_size(void **state)
 static void paths_have_a_longest_size(void **state)
 {
 	static uint8_t path[2 * DEVICE_PATH_MAX];
-	static const uint8_t end[] = { END };
+	static const uint8_t end[] = {END};
 
 	(void)state;
 	path[0] = 1;
@@ -100,9 +101,9 @@ static void paths_have_a_longest_size(void **state)
 
 static void paths_are_told_apart(void **state)
 {
-	static const uint8_t firmware[] = { FIRMWARE_FILE, END };
-	static const uint8_t bbs[] = { BBS, END };
-	static const uint8_t odd_drive[] = { 0x04, 0x01, 5, 0, 0, END };
+	static const uint8_t firmware[] = {FIRMWARE_FILE, END};
+	static const uint8_t bbs[] = {BBS, END};
+	static const uint8_t odd_drive[] = {0x04, 0x01, 5, 0, 0, END};
 
 	(void)state;
 	assert_int_equal(device_path_class(full), DEVICE_PATH_FILE);
@@ -117,9 +118,9 @@ static void paths_are_told_apart(void **state)
 
 static void partitions_are_recognized(void **state)
 {
-	static const uint8_t other[] = { PCI, HARD_DRIVE_SIGNED(9, 2), END };
-	static const uint8_t unsigned_one[] = { PCI, HARD_DRIVE_SIGNED(1, 0), END };
-	static const uint8_t mbr[] = { PCI, HARD_DRIVE_SIGNED(1, 1), END };
+	static const uint8_t other[] = {PCI, HARD_DRIVE_SIGNED(9, 2), END};
+	static const uint8_t unsigned_one[] = {PCI, HARD_DRIVE_SIGNED(1, 0), END};
+	static const uint8_t mbr[] = {PCI, HARD_DRIVE_SIGNED(1, 1), END};
 	struct partition_id a, b;
 
 	(void)state;
@@ -147,7 +148,7 @@ static void partitions_are_recognized(void **state)
 
 static void prefixes_are_whole_nodes(void **state)
 {
-	static const uint8_t other[] = { PCI_ROOT, 0x01, 0x01, 6, 0, 0x03, 0x1f, END };
+	static const uint8_t other[] = {PCI_ROOT, 0x01, 0x01, 6, 0, 0x03, 0x1f, END};
 
 	(void)state;
 	assert_true(device_path_starts(full, volume));
@@ -160,13 +161,13 @@ static void prefixes_are_whole_nodes(void **state)
 
 static void file_names_are_joined(void **state)
 {
-	static const uint8_t no_nul[] = { 0x04, 0x04, 6, 0, 'x', 0, END };
-	static const uint8_t odd[] = { 0x04, 0x04, 7, 0, 'x', 0, 'y', END };
-	static const uint8_t doubled[] = { 0x04, 0x04, 14, 0, '\\', 0, '\\', 0, 'x', 0, '\\', 0, 0, 0,
-					   0x04, 0x04, 8,  0, '\\', 0, 'y',  0, END };
-	static const uint16_t one[] = { '\\', 'A', '\\', 'b', '.', 'e', 'f', 'i', 0 };
-	static const uint16_t two[] = { '\\', 'a', '\\', 'B', '.', 'E', 'F', 'I', 0 };
-	static const uint16_t xy[] = { '\\', 'x', '\\', 'y', 0 };
+	static const uint8_t no_nul[] = {0x04, 0x04, 6, 0, 'x', 0, END};
+	static const uint8_t odd[] = {0x04, 0x04, 7, 0, 'x', 0, 'y', END};
+	static const uint8_t doubled[] = {0x04, 0x04, 14,   0,	  '\\', 0, '\\', 0, 'x', 0, '\\', 0,
+					  0,	0,    0x04, 0x04, 8,	0, '\\', 0, 'y', 0, END};
+	static const uint16_t one[] = {'\\', 'A', '\\', 'b', '.', 'e', 'f', 'i', 0};
+	static const uint16_t two[] = {'\\', 'a', '\\', 'B', '.', 'E', 'F', 'I', 0};
+	static const uint16_t xy[] = {'\\', 'x', '\\', 'y', 0};
 	uint16_t name[16];
 
 	(void)state;
@@ -199,7 +200,7 @@ static void file_names_must_fit(void **state)
 
 static void paths_are_put_together(void **state)
 {
-	static const uint16_t name[] = { '\\', 'A', '\\', 'b', '.', 'e', 'f', 'i', 0 };
+	static const uint16_t name[] = {'\\', 'A', '\\', 'b', '.', 'e', 'f', 'i', 0};
 	uint8_t file[64], out[sizeof(full)];
 	size_t size = device_path_from_file(file, sizeof(file), name);
 
@@ -216,9 +217,10 @@ static void paths_are_put_together(void **state)
 /* Attributes, size of the path list, "Li", the list, optional data. */
 #define OPTION_HEAD(list) 1, 0, 0, 0, list, 0, 'L', 0, 'i', 0, 0, 0
 
-static const uint8_t option_bytes[] = { OPTION_HEAD(20), PCI, END, PCI, END, 'x', 'y', 'z' };
+static const uint8_t option_bytes[] = {OPTION_HEAD(20), PCI, END, PCI, END, 'x', 'y', 'z'};
 
-static int parse_option(const uint8_t *bytes, size_t size, struct load_option *option, uint8_t **copy)
+static int parse_option(const uint8_t *bytes, size_t size, struct load_option *option,
+			uint8_t **copy)
 {
 	*copy = malloc(size != 0 ? size : 1);
 	assert_non_null(*copy);
@@ -248,18 +250,18 @@ static void load_options_are_taken_apart(void **state)
 
 static void malformed_load_options_are_refused(void **state)
 {
-	static const uint8_t list_too_long[] = { OPTION_HEAD(11), PCI, END };
-	static const uint8_t list_empty[] = { OPTION_HEAD(0), PCI, END };
-	static const uint8_t list_cut[] = { OPTION_HEAD(9), PCI, END };
-	static const uint8_t list_huge[] = { 1, 0, 0, 0, 0xff, 0xff, 0, 0, PCI, END };
-	static const uint8_t endless_title[] = { 1, 0, 0, 0, 4, 0, 'L', 0, 'i', 0, 'n' };
+	static const uint8_t list_too_long[] = {OPTION_HEAD(11), PCI, END};
+	static const uint8_t list_empty[] = {OPTION_HEAD(0), PCI, END};
+	static const uint8_t list_cut[] = {OPTION_HEAD(9), PCI, END};
+	static const uint8_t list_huge[] = {1, 0, 0, 0, 0xff, 0xff, 0, 0, PCI, END};
+	static const uint8_t endless_title[] = {1, 0, 0, 0, 4, 0, 'L', 0, 'i', 0, 'n'};
 	static const struct {
 		const uint8_t *bytes;
 		size_t size;
 	} cases[] = {
-		{ list_too_long, sizeof(list_too_long) }, { list_empty, sizeof(list_empty) },
-		{ list_cut, sizeof(list_cut) },		  { list_huge, sizeof(list_huge) },
-		{ endless_title, sizeof(endless_title) },
+		{list_too_long, sizeof(list_too_long)}, {list_empty, sizeof(list_empty)},
+		{list_cut, sizeof(list_cut)},		{list_huge, sizeof(list_huge)},
+		{endless_title, sizeof(endless_title)},
 	};
 	struct load_option option;
 	uint8_t *copy;
@@ -278,8 +280,8 @@ static void malformed_load_options_are_refused(void **state)
 
 static void long_titles_are_cut_for_display(void **state)
 {
-	uint8_t bytes[6 + 2 * 101 + 10] = { 1, 0, 0, 0, 10, 0 };
-	static const uint8_t path[] = { PCI, END };
+	uint8_t bytes[6 + 2 * 101 + 10] = {1, 0, 0, 0, 10, 0};
+	static const uint8_t path[] = {PCI, END};
 	struct load_option option;
 	uint8_t *copy;
 
@@ -301,7 +303,7 @@ static void changed_bytes_do_no_harm(void **state)
 
 	(void)state;
 	for (int round = 0; round < 50000; round++) {
-		uint8_t bytes[sizeof(option_bytes) + sizeof(full)] = { OPTION_HEAD(sizeof(full)) };
+		uint8_t bytes[sizeof(option_bytes) + sizeof(full)] = {OPTION_HEAD(sizeof(full))};
 		uint8_t out[2 * sizeof(bytes)];
 		uint16_t name[32];
 		struct load_option option;

@@ -85,25 +85,28 @@ static int make_sample(void **state)
 		.p_memsz = sizeof(sample.data.in.dynamic),
 	};
 	memset(sample.text, 0x90, TEXT_SIZE);
-	sample.data.in.dynamic[0] = (Elf64_Dyn){ DT_RELA, { data_vaddr(sample.data.in.relocation) } };
-	sample.data.in.dynamic[1] = (Elf64_Dyn){ DT_RELASZ, { sizeof(sample.data.in.relocation) } };
-	sample.data.in.dynamic[2] = (Elf64_Dyn){ DT_RELAENT, { sizeof(Elf64_Rela) } };
-	sample.data.in.dynamic[3] = (Elf64_Dyn){ DT_FLAGS_1, { DF_1_PIE } };
+	sample.data.in.dynamic[0] = (Elf64_Dyn){DT_RELA, {data_vaddr(sample.data.in.relocation)}};
+	sample.data.in.dynamic[1] = (Elf64_Dyn){DT_RELASZ, {sizeof(sample.data.in.relocation)}};
+	sample.data.in.dynamic[2] = (Elf64_Dyn){DT_RELAENT, {sizeof(Elf64_Rela)}};
+	sample.data.in.dynamic[3] = (Elf64_Dyn){DT_FLAGS_1, {DF_1_PIE}};
 	for (size_t i = 0; i < RELOCATIONS; i++)
 		sample.data.in.relocation[i] = (Elf64_Rela){
 			.r_offset = DATA_VADDR + 8 * i,
 			.r_info = ELF64_R_INFO(0, R_X86_64_RELATIVE),
 			.r_addend = (Elf64_Sxword)(0x10 * i),
 		};
-	/* As far behind the data as an image may point, and a pointer into memory that the file lacks. */
+	/*
+	 * As far behind the data as an image may point, and a pointer into memory that the file
+	 * lacks.
+	 */
 	sample.data.in.relocation[2].r_addend = IMAGE_SIZE;
 	sample.data.in.relocation[1].r_offset = DATA_VADDR + DATA_MEMORY_SIZE - 8;
 	return 0;
 }
 
 /* Both from buffers of exactly the size given, so that the sanitizer sees a step beyond. */
-static int place_in(size_t file_size, size_t memory_size, uint8_t **memory, struct elf_layout *layout,
-		    const char **problem)
+static int place_in(size_t file_size, size_t memory_size, uint8_t **memory,
+		    struct elf_layout *layout, const char **problem)
 {
 	uint8_t *file = malloc(file_size != 0 ? file_size : 1);
 	int error;
@@ -147,7 +150,8 @@ static void good_image_is_placed_cleared_and_relocated(void **state)
 
 	(void)state;
 	sample.data.in.pointer[3] = 0x1122334455667788;
-	assert_int_equal(place_in(sizeof(sample), IMAGE_SIZE + PAGE, &memory, &layout, &problem), 0);
+	assert_int_equal(place_in(sizeof(sample), IMAGE_SIZE + PAGE, &memory, &layout, &problem),
+			 0);
 	assert_int_equal(layout.size, IMAGE_SIZE);
 	assert_int_equal(layout.entry, ENTRY);
 	assert_memory_equal(memory, sample.text, TEXT_SIZE);
@@ -157,7 +161,8 @@ static void good_image_is_placed_cleared_and_relocated(void **state)
 	assert_int_equal(word_at(memory, DATA_VADDR + DATA_MEMORY_SIZE - 8), BASE + 0x10);
 	assert_int_equal(word_at(memory, DATA_VADDR + 16), BASE + IMAGE_SIZE);
 	assert_int_equal(word_at(memory, DATA_VADDR + 24), 0x1122334455667788);
-	for (size_t i = DATA_VADDR + sizeof(sample.data); i < DATA_VADDR + DATA_MEMORY_SIZE - 8; i++)
+	for (size_t i = DATA_VADDR + sizeof(sample.data); i < DATA_VADDR + DATA_MEMORY_SIZE - 8;
+	     i++)
 		assert_int_equal(memory[i], 0);
 	for (size_t i = DATA_VADDR + DATA_MEMORY_SIZE; i < IMAGE_SIZE; i++)
 		assert_int_equal(memory[i], 0);
@@ -174,7 +179,8 @@ static void image_needs_all_its_memory(void **state)
 	uint8_t *memory;
 
 	(void)state;
-	assert_int_equal(place_in(sizeof(sample), IMAGE_SIZE - 1, &memory, &layout, &problem), -ENOSPC);
+	assert_int_equal(place_in(sizeof(sample), IMAGE_SIZE - 1, &memory, &layout, &problem),
+			 -ENOSPC);
 	for (size_t i = 0; i < IMAGE_SIZE - 1; i++)
 		assert_int_equal(memory[i], FILL);
 	free(memory);
@@ -201,7 +207,10 @@ struct hostile {
 	uint64_t value;
 };
 
-#define HOSTILE(rule, field, value) { rule, &(field), sizeof(field), value }
+#define HOSTILE(rule, field, value)                  \
+	{                                            \
+		rule, &(field), sizeof(field), value \
+	}
 
 static const struct hostile hostile[] = {
 	HOSTILE("magic", sample.header.e_ident[0], 0),
@@ -224,7 +233,8 @@ static const struct hostile hostile[] = {
 	HOSTILE("writable code", sample.segment[TEXT].p_flags, PF_R | PF_W | PF_X),
 	HOSTILE("executable data", sample.segment[DATA].p_flags, PF_R | PF_W | PF_X),
 	HOSTILE("file longer than memory", sample.segment[TEXT].p_filesz, TEXT_SIZE + 1),
-	HOSTILE("file offset", sample.segment[TEXT].p_offset, sizeof(struct sample) - TEXT_SIZE + 1),
+	HOSTILE("file offset", sample.segment[TEXT].p_offset,
+		sizeof(struct sample) - TEXT_SIZE + 1),
 	HOSTILE("file offset wraps", sample.segment[TEXT].p_offset, UINT64_MAX - TEXT_SIZE + 1),
 	HOSTILE("address wraps", sample.segment[DATA].p_vaddr, UINT64_MAX - 0xfff),
 	HOSTILE("address far away", sample.segment[DATA].p_vaddr, 1ull << 30),
@@ -279,7 +289,7 @@ static void image_without_relocations_is_placed(void **state)
 	assert_int_equal(place(), 0);
 	make_sample(NULL);
 	/* A relocation that asks for nothing. */
-	sample.data.in.relocation[0] = (Elf64_Rela){ .r_offset = UINT64_MAX };
+	sample.data.in.relocation[0] = (Elf64_Rela){.r_offset = UINT64_MAX};
 	assert_int_equal(place(), 0);
 }
 
@@ -293,7 +303,8 @@ static void changed_bytes_do_no_harm(void **state)
 		make_sample(NULL);
 		for (int i = 0; i < 1 + round % 4; i++) {
 			random = random * 1664525u + 1013904223u;
-			((uint8_t *)&sample)[(random >> 8) % sizeof(sample)] = (uint8_t)(random >> 24);
+			((uint8_t *)&sample)[(random >> 8) % sizeof(sample)] =
+				(uint8_t)(random >> 24);
 		}
 		accepted += place() == 0;
 	}

@@ -40,7 +40,7 @@ static struct memory_map make_map(const struct line *lines, size_t count)
 
 		memcpy(bytes + i * STRIDE, &descriptor, sizeof(descriptor));
 	}
-	return (struct memory_map){ bytes, count * STRIDE, STRIDE };
+	return (struct memory_map){bytes, count * STRIDE, STRIDE};
 }
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -48,31 +48,31 @@ static struct memory_map make_map(const struct line *lines, size_t count)
 static void map_is_translated_and_merged(void **state)
 {
 	static const struct line lines[] = {
-		{ MEMORY_BOOT_SERVICES_CODE, 0, 0xa0000, WB },
-		{ MEMORY_CONVENTIONAL, MIB, 15 * MIB, WB },
-		{ MEMORY_LOADER_CODE, 16 * MIB, MIB, WB },
-		{ MEMORY_LOADER_DATA, 17 * MIB, MIB, WB },
-		{ MEMORY_BOOT_SERVICES_DATA, 18 * MIB, MIB, WB },
-		{ MEMORY_RUNTIME_SERVICES_CODE, 19 * MIB, MIB, WB },
-		{ MEMORY_RUNTIME_SERVICES_DATA, 20 * MIB, MIB, WB },
-		{ MEMORY_ACPI_RECLAIM, 21 * MIB, MIB, WB },
-		{ MEMORY_ACPI_NVS, 22 * MIB, MIB, WB },
-		{ MEMORY_UNUSABLE, 23 * MIB, MIB, WB },
-		{ 13, 24 * MIB, MIB, WB },
-		{ MEMORY_RESERVED, 25 * MIB, MIB, 0 },
-		{ MEMORY_MAPPED_IO, 26 * MIB, MIB, 0 },
-		{ MEMORY_MAPPED_IO_PORT_SPACE, 27 * MIB, MIB, 0 },
-		{ 0x80000000, 28 * MIB, MIB, 0 },
+		{MEMORY_BOOT_SERVICES_CODE, 0, 0xa0000, WB},
+		{MEMORY_CONVENTIONAL, MIB, 15 * MIB, WB},
+		{MEMORY_LOADER_CODE, 16 * MIB, MIB, WB},
+		{MEMORY_LOADER_DATA, 17 * MIB, MIB, WB},
+		{MEMORY_BOOT_SERVICES_DATA, 18 * MIB, MIB, WB},
+		{MEMORY_RUNTIME_SERVICES_CODE, 19 * MIB, MIB, WB},
+		{MEMORY_RUNTIME_SERVICES_DATA, 20 * MIB, MIB, WB},
+		{MEMORY_ACPI_RECLAIM, 21 * MIB, MIB, WB},
+		{MEMORY_ACPI_NVS, 22 * MIB, MIB, WB},
+		{MEMORY_UNUSABLE, 23 * MIB, MIB, WB},
+		{13, 24 * MIB, MIB, WB},
+		{MEMORY_RESERVED, 25 * MIB, MIB, 0},
+		{MEMORY_MAPPED_IO, 26 * MIB, MIB, 0},
+		{MEMORY_MAPPED_IO_PORT_SPACE, 27 * MIB, MIB, 0},
+		{0x80000000, 28 * MIB, MIB, 0},
 	};
 	static const struct secpod_range expected[] = {
-		{ 0, 0xa0000, SECPOD_RANGE_RAM, 0 },
-		{ MIB, 18 * MIB, SECPOD_RANGE_RAM, 0 },
-		{ 19 * MIB, MIB, SECPOD_RANGE_EFI_RT_CODE, 0 },
-		{ 20 * MIB, MIB, SECPOD_RANGE_EFI_RT_DATA, 0 },
-		{ 21 * MIB, MIB, SECPOD_RANGE_RAM, 0 },
-		{ 22 * MIB, 4 * MIB, SECPOD_RANGE_RESERVED, 0 },
-		{ 26 * MIB, 2 * MIB, SECPOD_RANGE_MMIO, 0 },
-		{ 28 * MIB, MIB, SECPOD_RANGE_RESERVED, 0 },
+		{0, 0xa0000, SECPOD_RANGE_RAM, 0},
+		{MIB, 18 * MIB, SECPOD_RANGE_RAM, 0},
+		{19 * MIB, MIB, SECPOD_RANGE_EFI_RT_CODE, 0},
+		{20 * MIB, MIB, SECPOD_RANGE_EFI_RT_DATA, 0},
+		{21 * MIB, MIB, SECPOD_RANGE_RAM, 0},
+		{22 * MIB, 4 * MIB, SECPOD_RANGE_RESERVED, 0},
+		{26 * MIB, 2 * MIB, SECPOD_RANGE_MMIO, 0},
+		{28 * MIB, MIB, SECPOD_RANGE_RESERVED, 0},
 	};
 	struct secpod_range ranges[16];
 	struct memory_map map = make_map(lines, COUNT(lines));
@@ -91,9 +91,9 @@ static void order_of_the_map_does_not_matter(void **state)
 {
 	struct secpod_range sorted[8], ranges[8];
 	struct line lines[] = {
-		{ MEMORY_CONVENTIONAL, 0, MIB, WB },	   { MEMORY_LOADER_DATA, MIB, MIB, WB },
-		{ MEMORY_RESERVED, 2 * MIB, MIB, 0 },	   { MEMORY_CONVENTIONAL, 4 * MIB, MIB, WB },
-		{ MEMORY_CONVENTIONAL, 5 * MIB, MIB, WB }, { MEMORY_LOADER_CODE, 6 * MIB, MIB, WB },
+		{MEMORY_CONVENTIONAL, 0, MIB, WB},	 {MEMORY_LOADER_DATA, MIB, MIB, WB},
+		{MEMORY_RESERVED, 2 * MIB, MIB, 0},	 {MEMORY_CONVENTIONAL, 4 * MIB, MIB, WB},
+		{MEMORY_CONVENTIONAL, 5 * MIB, MIB, WB}, {MEMORY_LOADER_CODE, 6 * MIB, MIB, WB},
 	};
 	struct memory_map map = make_map(lines, COUNT(lines));
 	size_t count, sorted_count;
@@ -121,22 +121,22 @@ static void order_of_the_map_does_not_matter(void **state)
 
 static void impossible_maps_are_refused(void **state)
 {
-	static const struct line overlap[] = { { MEMORY_CONVENTIONAL, 0, 2 * MIB, WB },
-					       { MEMORY_CONVENTIONAL, MIB, MIB, WB } };
-	static const struct line overlap_before[] = { { MEMORY_RESERVED, MIB, MIB, WB },
-						      { MEMORY_CONVENTIONAL, 0, MIB + PAGE, WB } };
-	static const struct line same[] = { { MEMORY_CONVENTIONAL, MIB, MIB, WB },
-					    { MEMORY_RESERVED, MIB, MIB, WB } };
-	static const struct line odd[] = { { MEMORY_CONVENTIONAL, 0x800, MIB, WB } };
-	static const struct line high[] = { { MEMORY_CONVENTIONAL, 1ull << 52, PAGE, WB } };
-	static const struct line wrap[] = { { MEMORY_CONVENTIONAL, UINT64_MAX & ~0xfffull, PAGE, WB } };
-	static const struct line large[] = { { MEMORY_CONVENTIONAL, MIB, 1ull << 52, WB } };
+	static const struct line overlap[] = {{MEMORY_CONVENTIONAL, 0, 2 * MIB, WB},
+					      {MEMORY_CONVENTIONAL, MIB, MIB, WB}};
+	static const struct line overlap_before[] = {{MEMORY_RESERVED, MIB, MIB, WB},
+						     {MEMORY_CONVENTIONAL, 0, MIB + PAGE, WB}};
+	static const struct line same[] = {{MEMORY_CONVENTIONAL, MIB, MIB, WB},
+					   {MEMORY_RESERVED, MIB, MIB, WB}};
+	static const struct line odd[] = {{MEMORY_CONVENTIONAL, 0x800, MIB, WB}};
+	static const struct line high[] = {{MEMORY_CONVENTIONAL, 1ull << 52, PAGE, WB}};
+	static const struct line wrap[] = {{MEMORY_CONVENTIONAL, UINT64_MAX & ~0xfffull, PAGE, WB}};
+	static const struct line large[] = {{MEMORY_CONVENTIONAL, MIB, 1ull << 52, WB}};
 	static const struct {
 		const struct line *lines;
 		size_t count;
 	} cases[] = {
-		{ overlap, 2 }, { overlap_before, 2 }, { same, 2 }, { odd, 1 },
-		{ high, 1 },	{ wrap, 1 },	       { large, 1 },
+		{overlap, 2}, {overlap_before, 2}, {same, 2},  {odd, 1},
+		{high, 1},    {wrap, 1},	   {large, 1},
 	};
 	struct secpod_range ranges[4];
 	struct memory_map map;
@@ -164,8 +164,8 @@ static void impossible_maps_are_refused(void **state)
 
 static void empty_descriptors_and_maps_are_let_pass(void **state)
 {
-	static const struct line lines[] = { { MEMORY_CONVENTIONAL, 0, MIB, WB },
-					     { MEMORY_RESERVED, PAGE, 0, WB } };
+	static const struct line lines[] = {{MEMORY_CONVENTIONAL, 0, MIB, WB},
+					    {MEMORY_RESERVED, PAGE, 0, WB}};
 	struct secpod_range ranges[1];
 	struct memory_map map = make_map(lines, COUNT(lines));
 	size_t count;
@@ -189,7 +189,7 @@ static void too_many_ranges_are_refused_after_merging(void **state)
 	(void)state;
 	/* Neighbours of one kind do not count. */
 	for (size_t i = 0; i < MAX_DESCRIPTORS; i++)
-		lines[i] = (struct line){ MEMORY_CONVENTIONAL, i * MIB, MIB, WB };
+		lines[i] = (struct line){MEMORY_CONVENTIONAL, i * MIB, MIB, WB};
 	map = make_map(lines, MAX_DESCRIPTORS);
 	assert_int_equal(ranges_from_map(&map, ranges, SECPOD_MAX_RANGES, &count), 0);
 	assert_int_equal(count, 1);
@@ -219,27 +219,27 @@ static void region_keeps_its_promise_of_size(void **state)
 static void region_is_the_highest_place_that_fits(void **state)
 {
 	static const struct line lines[] = {
-		{ MEMORY_CONVENTIONAL, 0, 0xa0000, WB },
-		{ MEMORY_CONVENTIONAL, MIB, 99 * MIB, WB },
-		{ MEMORY_LOADER_DATA, 100 * MIB, MIB, WB },
-		{ MEMORY_CONVENTIONAL, 101 * MIB, 11 * MIB + PAGE, WB },
-		{ MEMORY_CONVENTIONAL, GIB, GIB, 0 },
-		{ MEMORY_CONVENTIONAL, 2 * GIB, GIB, WB | MEMORY_ATTRIBUTE_SPECIFIC_PURPOSE },
-		{ MEMORY_CONVENTIONAL, 3 * GIB, GIB, WB | MEMORY_ATTRIBUTE_HOT_PLUGGABLE },
-		{ MEMORY_BOOT_SERVICES_DATA, 4 * GIB, GIB, WB },
+		{MEMORY_CONVENTIONAL, 0, 0xa0000, WB},
+		{MEMORY_CONVENTIONAL, MIB, 99 * MIB, WB},
+		{MEMORY_LOADER_DATA, 100 * MIB, MIB, WB},
+		{MEMORY_CONVENTIONAL, 101 * MIB, 11 * MIB + PAGE, WB},
+		{MEMORY_CONVENTIONAL, GIB, GIB, 0},
+		{MEMORY_CONVENTIONAL, 2 * GIB, GIB, WB | MEMORY_ATTRIBUTE_SPECIFIC_PURPOSE},
+		{MEMORY_CONVENTIONAL, 3 * GIB, GIB, WB | MEMORY_ATTRIBUTE_HOT_PLUGGABLE},
+		{MEMORY_BOOT_SERVICES_DATA, 4 * GIB, GIB, WB},
 	};
 	static const struct {
 		uint64_t size;
 		uint64_t address; /* 0: none */
 	} cases[] = {
-		{ 2 * MIB, 110 * MIB },
-		{ 10 * MIB, 102 * MIB },
+		{2 * MIB, 110 * MIB},
+		{10 * MIB, 102 * MIB},
 		/* There are 11 MiB, but not aligned. */
-		{ 12 * MIB, 88 * MIB },
+		{12 * MIB, 88 * MIB},
 		/* Nothing below 16 MiB. */
-		{ 84 * MIB, 16 * MIB },
-		{ 86 * MIB, 0 },
-		{ UINT64_MAX & ~(2 * MIB - 1), 0 },
+		{84 * MIB, 16 * MIB},
+		{86 * MIB, 0},
+		{UINT64_MAX & ~(2 * MIB - 1), 0},
 	};
 	struct memory_map map = make_map(lines, COUNT(lines));
 
@@ -255,7 +255,7 @@ static void region_is_the_highest_place_that_fits(void **state)
 
 static void region_is_not_looked_for_in_impossible_maps(void **state)
 {
-	static const struct line high[] = { { MEMORY_CONVENTIONAL, 1ull << 52, 16 * MIB, WB } };
+	static const struct line high[] = {{MEMORY_CONVENTIONAL, 1ull << 52, 16 * MIB, WB}};
 	struct memory_map map = make_map(high, 1);
 	uint64_t address;
 

@@ -15,8 +15,8 @@ static void conversions_are_formatted(void **state)
 	char text[100];
 
 	(void)state;
-	assert_int_equal(text_format(text, sizeof(text), "%s|%c|%u|%x|%lu|%lx|%%", "word", 'x', 0u, 0xffu,
-				     18446744073709551615ul, 0xfedcba9876543210ul),
+	assert_int_equal(text_format(text, sizeof(text), "%s|%c|%u|%x|%lu|%lx|%%", "word", 'x', 0u,
+				     0xffu, 18446744073709551615ul, 0xfedcba9876543210ul),
 			 strlen(expected));
 	assert_string_equal(text, expected);
 	text_format(text, sizeof(text), "%u %x", 4294967295u, 0x80000000u);
@@ -37,7 +37,7 @@ static void vformat(char *text, size_t size, const char *format, ...)
 static void unknown_conversions_stand_as_they_are(void **state)
 {
 	/* Not literals in the calls: the compiler would rightly object. */
-	static const char *const formats[] = { "%", "100%", "%l", "%d!", "%ls", "%l%", "%q%q" };
+	static const char *const formats[] = {"%", "100%", "%l", "%d!", "%ls", "%l%", "%q%q"};
 	char text[20];
 
 	(void)state;
@@ -54,7 +54,8 @@ static void long_texts_are_cut_to_fit(void **state)
 		char *text = malloc(size);
 
 		assert_non_null(text);
-		assert_int_equal(text_format(text, size, "%s-%u", "abcd", 12345u), size < 11 ? size - 1 : 10);
+		assert_int_equal(text_format(text, size, "%s-%u", "abcd", 12345u),
+				 size < 11 ? size - 1 : 10);
 		assert_int_equal(strncmp(text, "abcd-12345", size - 1), 0);
 		assert_int_equal(text[size < 11 ? size - 1 : 10], '\0');
 		free(text);
@@ -63,7 +64,7 @@ static void long_texts_are_cut_to_fit(void **state)
 
 static void display_texts_are_printable(void **state)
 {
-	static const uint16_t wide[] = { 'A', 0x1b, 0xe4, 0x4e00, '~', 0, 'B' };
+	static const uint16_t wide[] = {'A', 0x1b, 0xe4, 0x4e00, '~', 0, 'B'};
 	char text[16];
 
 	(void)state;
@@ -83,9 +84,10 @@ static void display_texts_are_printable(void **state)
 
 static void utf8_becomes_ucs2(void **state)
 {
-	static const char bytes[] = "a\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf";
-	static const uint16_t expected[] = { 'a',    0x7f,   0x80,   0x7ff, 0x800,
-					     0xd7ff, 0xe000, 0xffff, 0 };
+	static const char bytes[] =
+		"a\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf";
+	static const uint16_t expected[] = {'a',    0x7f,   0x80,   0x7ff, 0x800,
+					    0xd7ff, 0xe000, 0xffff, 0};
 	uint16_t out[9];
 
 	(void)state;
@@ -100,18 +102,18 @@ static void utf8_becomes_ucs2(void **state)
 static void malformed_utf8_is_refused(void **state)
 {
 	static const char *const cases[] = {
-		"\x80",		/* continuation without a start */
-		"\xc0\x80",	/* overlong NUL */
-		"\xc1\xbf",	/* overlong */
-		"\xe0\x9f\xbf", /* overlong */
-		"\xed\xa0\x80", /* surrogate */
-		"\xed\xbf\xbf", /* surrogate */
+		"\x80",		    /* continuation without a start */
+		"\xc0\x80",	    /* overlong NUL */
+		"\xc1\xbf",	    /* overlong */
+		"\xe0\x9f\xbf",	    /* overlong */
+		"\xed\xa0\x80",	    /* surrogate */
+		"\xed\xbf\xbf",	    /* surrogate */
 		"\xf0\x90\x80\x80", /* outside the basic plane */
-		"\xc2",		/* cut off */
-		"\xe2\x82",	/* cut off */
-		"\xc2\x20",	/* no continuation */
-		"\xe2\x28\xa1", /* no continuation */
-		"\xe2\x82\x28", /* no continuation */
+		"\xc2",		    /* cut off */
+		"\xe2\x82",	    /* cut off */
+		"\xc2\x20",	    /* no continuation */
+		"\xe2\x28\xa1",	    /* no continuation */
+		"\xe2\x82\x28",	    /* no continuation */
 		"\xff",
 	};
 	uint16_t out[8];
