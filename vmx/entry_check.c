@@ -5,10 +5,13 @@
 
 #include "vmx/entry_check_rules.h"
 
-#define FIELD(encoding, member) {encoding, offsetof(struct entry_state, member)}
-#define SEGMENT_FIELDS(number, name)                                  \
-	FIELD(VMCS_GUEST_##name, segment[number].selector),           \
-		FIELD(VMCS_GUEST_##name##_BASE, segment[number].base), \
+#define FIELD(encoding, member)                                \
+	{                                                      \
+		encoding, offsetof(struct entry_state, member) \
+	}
+#define SEGMENT_FIELDS(number, name)                                     \
+	FIELD(VMCS_GUEST_##name, segment[number].selector),              \
+		FIELD(VMCS_GUEST_##name##_BASE, segment[number].base),   \
 		FIELD(VMCS_GUEST_##name##_LIMIT, segment[number].limit), \
 		FIELD(VMCS_GUEST_##name##_RIGHTS, segment[number].rights)
 
@@ -117,7 +120,8 @@ static const char *check_host_registers(const struct entry_state *s, uint64_t *v
 		RULE(!(s->host_efer & ~EFER_DEFINED), s->host_efer,
 		     SECTION "reserved bits of IA32_EFER must be 0");
 		RULE((s->host_efer & long_mode) == wanted, s->host_efer,
-		     SECTION "LMA and LME of IA32_EFER must equal the host-address-space-size control");
+		     SECTION
+		     "LMA and LME of IA32_EFER must equal the host-address-space-size control");
 	}
 	return NULL;
 }
@@ -134,9 +138,12 @@ static const char *check_host_segments(const struct entry_state *s, uint64_t *va
 		     SECTION "RPL and TI of every selector must be 0");
 	RULE(s->host_selector[SEG_CS], s->host_selector[SEG_CS], SECTION "CS must not be 0");
 	RULE(s->host_selector[SEG_TR], s->host_selector[SEG_TR], SECTION "TR must not be 0");
-	RULE(is_canonical(s, s->host_fs_base), s->host_fs_base, SECTION "FS base must be canonical");
-	RULE(is_canonical(s, s->host_gs_base), s->host_gs_base, SECTION "GS base must be canonical");
-	RULE(is_canonical(s, s->host_tr_base), s->host_tr_base, SECTION "TR base must be canonical");
+	RULE(is_canonical(s, s->host_fs_base), s->host_fs_base,
+	     SECTION "FS base must be canonical");
+	RULE(is_canonical(s, s->host_gs_base), s->host_gs_base,
+	     SECTION "GS base must be canonical");
+	RULE(is_canonical(s, s->host_tr_base), s->host_tr_base,
+	     SECTION "TR base must be canonical");
 	RULE(is_canonical(s, s->host_gdtr_base), s->host_gdtr_base,
 	     SECTION "GDTR base must be canonical");
 	RULE(is_canonical(s, s->host_idtr_base), s->host_idtr_base,
@@ -160,8 +167,8 @@ static const char *check_address_space(const struct entry_state *s, uint64_t *va
 const char *entry_check(const struct entry_state *state, uint64_t *value)
 {
 	static const char *(*const sections[])(const struct entry_state *s, uint64_t *value) = {
-		entry_check_controls, check_host_registers,	   check_host_segments,
-		check_address_space,  entry_check_guest_registers, entry_check_segments,
+		entry_check_controls,	check_host_registers,	     check_host_segments,
+		check_address_space,	entry_check_guest_registers, entry_check_segments,
 		entry_check_guest_rest,
 	};
 

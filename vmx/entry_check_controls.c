@@ -63,12 +63,13 @@ static const char *check_execution_dependencies(const struct entry_state *s, uin
 	RULE((s->pin & PIN_VIRTUAL_NMIS) || !(s->proc & PROC_NMI_WINDOW), s->proc,
 	     SECTION "NMI-window exiting needs virtual NMIs");
 	RULE((s->proc & PROC_TPR_SHADOW) || !(proc2 & needs_tpr_shadow), proc2,
-	     SECTION "x2APIC mode, APIC-register virtualization and virtual-interrupt delivery need "
-		     "the TPR shadow");
+	     SECTION
+	     "x2APIC mode, APIC-register virtualization and virtual-interrupt delivery need "
+	     "the TPR shadow");
 	RULE(!(proc2 & PROC2_X2APIC_MODE) || !(proc2 & PROC2_VIRTUAL_APIC), proc2,
 	     SECTION "x2APIC mode excludes virtualized APIC accesses");
-	RULE(!(proc2 & PROC2_INTERRUPT_DELIVERY) || (s->pin & PIN_EXTERNAL_INTERRUPT_EXITING), s->pin,
-	     SECTION "virtual-interrupt delivery needs external-interrupt exiting");
+	RULE(!(proc2 & PROC2_INTERRUPT_DELIVERY) || (s->pin & PIN_EXTERNAL_INTERRUPT_EXITING),
+	     s->pin, SECTION "virtual-interrupt delivery needs external-interrupt exiting");
 	if (s->pin & PIN_POSTED_INTERRUPTS) {
 		RULE(proc2 & PROC2_INTERRUPT_DELIVERY, proc2,
 		     SECTION "posted interrupts need virtual-interrupt delivery");
@@ -77,8 +78,9 @@ static const char *check_execution_dependencies(const struct entry_state *s, uin
 	}
 	RULE(!(proc2 & PROC2_VPID) || s->vpid, s->vpid, SECTION "VPID must not be 0");
 	RULE((proc2 & PROC2_EPT) || !(proc2 & needs_ept), proc2,
-	     SECTION "unrestricted guest, PML, mode-based execute control, sub-page permissions and "
-		     "guest-physical PT addresses need EPT");
+	     SECTION
+	     "unrestricted guest, PML, mode-based execute control, sub-page permissions and "
+	     "guest-physical PT addresses need EPT");
 	return NULL;
 }
 
@@ -136,7 +138,8 @@ static const char *check_exit_controls(const struct entry_state *s, uint64_t *va
 	if (s->exit_msr_store_count)
 		RULE(is_msr_area(s, s->exit_msr_store_address, s->exit_msr_store_count),
 		     s->exit_msr_store_address,
-		     SECTION "MSR-store area must be aligned and within the physical-address width");
+		     SECTION
+		     "MSR-store area must be aligned and within the physical-address width");
 	if (s->exit_msr_load_count)
 		RULE(is_msr_area(s, s->exit_msr_load_address, s->exit_msr_load_count),
 		     s->exit_msr_load_address,
@@ -179,13 +182,15 @@ static const char *check_event(const struct entry_state *s, uint64_t *value)
 		RULE(!error_code, info, SECTION "no error code is delivered in real mode");
 	else if (!(s->caps.basic & VMX_BASIC_ANY_ERROR_CODE))
 		RULE(error_code == event_has_error_code(vector), info,
-		     SECTION "an error code is delivered for the vectors that have one, and no other");
+		     SECTION
+		     "an error code is delivered for the vectors that have one, and no other");
 	RULE(!(info & EVENT_RESERVED), info,
 	     SECTION "reserved bits of the interruption information must be 0");
 	RULE(!error_code || !(s->event_error_code & ~ERROR_CODE_BITS), s->event_error_code,
 	     SECTION "bits 31:16 of the exception error code must be 0");
 	if (is_software_event(type)) {
-		RULE(s->event_instruction_length <= INSTRUCTION_LENGTH_MAX, s->event_instruction_length,
+		RULE(s->event_instruction_length <= INSTRUCTION_LENGTH_MAX,
+		     s->event_instruction_length,
 		     SECTION "the instruction length of a software event is at most 15");
 		RULE(s->event_instruction_length || (s->caps.misc & VMX_MISC_ZERO_LENGTH),
 		     s->event_instruction_length,

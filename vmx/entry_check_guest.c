@@ -159,7 +159,8 @@ static const char *check_activity(const struct entry_state *s, uint64_t *value)
 {
 	const uint64_t blocking = BLOCKING_BY_STI | BLOCKING_BY_MOV_SS;
 
-	RULE(activity_supported(s), s->activity, SECTION "the CPU does not have this activity state");
+	RULE(activity_supported(s), s->activity,
+	     SECTION "the CPU does not have this activity state");
 	RULE(s->activity != ACTIVITY_HLT || !SEGMENT_DPL(s->segment[SEG_SS].rights), s->activity,
 	     SECTION "the HLT state needs SS.DPL 0");
 	RULE(s->activity == ACTIVITY_ACTIVE || !(s->interruptibility & blocking), s->activity,
@@ -180,8 +181,7 @@ static const char *check_interruptibility(const struct entry_state *s, uint64_t 
 	     SECTION "blocking by STI excludes blocking by MOV SS");
 	RULE(!(state & BLOCKING_BY_STI) || (s->rflags & RFLAGS_IF), state,
 	     SECTION "blocking by STI needs RFLAGS.IF");
-	RULE(!is_event(s, EVENT_TYPE_EXTERNAL) ||
-		     !(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)),
+	RULE(!is_event(s, EVENT_TYPE_EXTERNAL) || !(state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)),
 	     state, SECTION "an external interrupt needs no blocking by STI or MOV SS");
 	RULE(!is_event(s, EVENT_TYPE_NMI) || !(state & BLOCKING_BY_MOV_SS), state,
 	     SECTION "an NMI needs no blocking by MOV SS");
@@ -210,8 +210,8 @@ static const char *check_pending_debug(const struct entry_state *s, uint64_t *va
 		     SECTION "BS must not be pending when blocked or halted without a single step");
 	}
 	if (pending & PENDING_DEBUG_RTM) {
-		RULE(!(pending & rtm_clear) && (pending & PENDING_DEBUG_ENABLED_BREAKPOINT), pending,
-		     SECTION "a pending RTM exception comes with bit 12 and no other");
+		RULE(!(pending & rtm_clear) && (pending & PENDING_DEBUG_ENABLED_BREAKPOINT),
+		     pending, SECTION "a pending RTM exception comes with bit 12 and no other");
 		RULE(!(s->interruptibility & BLOCKING_BY_MOV_SS), s->interruptibility,
 		     SECTION "a pending RTM exception excludes blocking by MOV SS");
 	}

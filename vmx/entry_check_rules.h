@@ -16,12 +16,12 @@
  * One rule, in a function with `uint64_t *value` that returns `const char *`: unless holds, return text and
  * hand out the offending value.
  */
-#define RULE(holds, offending, text)            \
-	do {                                    \
-		if (!(holds)) {                 \
-			*value = (offending);   \
-			return (text);          \
-		}                               \
+#define RULE(holds, offending, text)          \
+	do {                                  \
+		if (!(holds)) {               \
+			*value = (offending); \
+			return (text);        \
+		}                             \
 	} while (0)
 
 /* SDM "Canonical Addressing"; the width is that of the CPU, whatever the paging mode. */

@@ -7,9 +7,9 @@
 #define SECTION "Checks on Guest Segment Registers: "
 
 /* The text of one rule for segment i, in the order of enum segment. */
-#define NAMED(i, rule)                                                                              \
-	(((const char *const[SEG_COUNT]){SECTION "ES" rule, SECTION "CS" rule, SECTION "SS" rule,   \
-					 SECTION "DS" rule, SECTION "FS" rule, SECTION "GS" rule,   \
+#define NAMED(i, rule)                                                                            \
+	(((const char *const[SEG_COUNT]){SECTION "ES" rule, SECTION "CS" rule, SECTION "SS" rule, \
+					 SECTION "DS" rule, SECTION "FS" rule, SECTION "GS" rule, \
 					 SECTION "LDTR" rule, SECTION "TR" rule})[i])
 
 #define SELECTOR_RPL 3u

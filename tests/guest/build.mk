@@ -12,7 +12,8 @@ guest_exceptions := exceptions
 guest_secure := secure
 guest_nmi := nmi
 
-GUEST_PAYLOADS := instructions exceptions nmi secure
+GUEST_NAMES := instructions exceptions nmi secure
+GUEST_PAYLOADS := $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_NAMES))
 
 guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1))) $(GUEST_OUT)/trap_entry.o \
 	$(BOOT_OUT)/string.o
@@ -29,9 +30,9 @@ define guest_payload
 $(GUEST_OUT)/$(1).efi: $(call guest_objects,$(1))
 	$$(call efi_link,$$@,$(call guest_objects,$(1)))
 endef
-$(foreach name,$(GUEST_PAYLOADS),$(eval $(call guest_payload,$(name))))
+$(foreach name,$(GUEST_NAMES),$(eval $(call guest_payload,$(name))))
 
 .PHONY: guest-payloads
-guest-payloads: $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_PAYLOADS))
+guest-payloads: $(GUEST_PAYLOADS)
 
 -include $(wildcard $(GUEST_OUT)/*.d)

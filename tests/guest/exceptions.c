@@ -34,11 +34,10 @@ static bool find_region(void)
 }
 
 /* A function with one instruction and its address in name_here. */
-#define CODE(name, text)                                       \
-	__asm__(".text\n"                                      \
-		".balign 16\n" #name ":\n" #name "_here:\n\t"  \
-		text "\n\tret\n");                             \
-	void name(void *arg);                                  \
+#define CODE(name, text)                                                         \
+	__asm__(".text\n"                                                        \
+		".balign 16\n" #name ":\n" #name "_here:\n\t" text "\n\tret\n"); \
+	void name(void *arg);                                                    \
 	extern const char name##_here[]
 
 CODE(raise_de, "xor %ecx, %ecx\n\tdiv %ecx");
@@ -75,9 +74,11 @@ static void plain_exceptions(void)
 		{"INT 0x80", raise_int, raise_int_here, 0, 0x80, 0, 2},
 		{"UD2", raise_ud, raise_ud_here, 0, VECTOR_UD, 0, 0},
 		{"non-canonical read", raise_gp, raise_gp_here, NON_CANONICAL, VECTOR_GP, 0, 0},
-		{"non-canonical stack read", raise_stack, raise_stack_here, NON_CANONICAL, VECTOR_SS, 0, 4},
+		{"non-canonical stack read", raise_stack, raise_stack_here, NON_CANONICAL,
+		 VECTOR_SS, 0, 4},
 		{"selector not present", raise_np, raise_np_here, 0, VECTOR_NP, 0x38, 5},
-		{"selector beyond the table", raise_selector, raise_selector_here, 0, VECTOR_GP, 0x7f8, 5},
+		{"selector beyond the table", raise_selector, raise_selector_here, 0, VECTOR_GP,
+		 0x7f8, 5},
 	};
 
 	for (unsigned int i = 0; i < COUNT_OF(rows); i++) {
@@ -85,8 +86,8 @@ static void plain_exceptions(void)
 
 		check(trap.vector == rows[i].vector && trap.error_code == rows[i].error_code,
 		      "%s: trap %u, error code %lx", rows[i].name, trap.vector, trap.error_code);
-		check(trap.frame.rip == address(rows[i].here) + rows[i].skip, "%s: RIP +%lx", rows[i].name,
-		      trap.frame.rip - address(rows[i].here));
+		check(trap.frame.rip == address(rows[i].here) + rows[i].skip, "%s: RIP +%lx",
+		      rows[i].name, trap.frame.rip - address(rows[i].here));
 	}
 }
 
@@ -104,7 +105,8 @@ static void page_faults(void)
 	      "write: trap %u, error code %lx, CR2 %lx", trap.vector, trap.error_code, trap.cr2);
 	trap = trap_catch(raise_write, read_only);
 	check(trap.vector == VECTOR_PF && trap.error_code == 3 && trap.cr2 == WINDOW_BASE,
-	      "read-only: trap %u, error code %lx, CR2 %lx", trap.vector, trap.error_code, trap.cr2);
+	      "read-only: trap %u, error code %lx, CR2 %lx", trap.vector, trap.error_code,
+	      trap.cr2);
 }
 
 static uint64_t cr2_after_exits;
@@ -124,7 +126,8 @@ static void cr2_survives_exits(void)
 
 	trap_hook(VECTOR_PF, exit_then_look);
 	raise_read((void *)(uintptr_t)(UNMAPPED + 77));
-	check(cr2_after_exits == UNMAPPED + 77, "CR2 is %lx behind exits in the handler", cr2_after_exits);
+	check(cr2_after_exits == UNMAPPED + 77, "CR2 is %lx behind exits in the handler",
+	      cr2_after_exits);
 	write_cr2(0xabcdef);
 	wbinvd();
 	cpuid(0, 0);
@@ -149,7 +152,8 @@ static void nested_exceptions(void)
 
 	trap_hook(VECTOR_PF, fault_in_handler);
 	trap = trap_catch(raise_read, (void *)(uintptr_t)UNMAPPED);
-	check(trap.vector == VECTOR_UD && trap.frame.rip == address(raise_ud_here), "trap %u", trap.vector);
+	check(trap.vector == VECTOR_UD && trap.frame.rip == address(raise_ud_here), "trap %u",
+	      trap.vector);
 }
 
 /* Run a function on another stack, whose top may be anywhere. */
@@ -190,7 +194,8 @@ static void unmapped_stack_gives_double_fault(void)
 	trap = catch_on_stack(raise_ud, 0, UNMAPPED + PAGE);
 	machine_set_ist(VECTOR_PF, 0);
 	/* #UD is benign, so #PF comes alone; its stack is good. */
-	check(trap.vector == VECTOR_PF && trap.error_code == 2, "#PF with a stack: trap %u", trap.vector);
+	check(trap.vector == VECTOR_PF && trap.error_code == 2, "#PF with a stack: trap %u",
+	      trap.vector);
 	machine_set_ist(VECTOR_PF, IST_SPARE_STACK);
 	trap = catch_on_stack(raise_gp, NON_CANONICAL, UNMAPPED + PAGE);
 	machine_set_ist(VECTOR_PF, 0);
@@ -227,8 +232,8 @@ static void refused_stack_gives_double_fault(void)
 	for (unsigned int i = 0; i < COUNT_OF(rows); i++) {
 		struct trap trap = catch_on_stack(rows[i].raise, rows[i].arg, fresh_frame() + PAGE);
 
-		check(trap.vector == VECTOR_DF && trap.error_code == 0, "%s: trap %u, error code %lx",
-		      rows[i].name, trap.vector, trap.error_code);
+		check(trap.vector == VECTOR_DF && trap.error_code == 0,
+		      "%s: trap %u, error code %lx", rows[i].name, trap.vector, trap.error_code);
 		check(trap.frame.rip == address(rows[i].here), "%s: RIP +%lx", rows[i].name,
 		      trap.frame.rip - address(rows[i].here));
 	}
@@ -243,10 +248,8 @@ static void refused_stack_gives_gp(void)
 		uint64_t arg;
 		unsigned int vector;
 	} rows[] = {
-		{"#UD", raise_ud, 0, VECTOR_GP},
-		{"INT3", raise_bp, 0, VECTOR_GP},
-		{"INT 0x80", raise_int, 0, VECTOR_GP},
-		{"#PF", raise_read, UNMAPPED, VECTOR_DF},
+		{"#UD", raise_ud, 0, VECTOR_GP},       {"INT3", raise_bp, 0, VECTOR_GP},
+		{"INT 0x80", raise_int, 0, VECTOR_GP}, {"#PF", raise_read, UNMAPPED, VECTOR_DF},
 		{"#DE", raise_de, 0, VECTOR_DF},
 	};
 
@@ -258,8 +261,8 @@ static void refused_stack_gives_gp(void)
 		machine_set_ist(VECTOR_GP, IST_SPARE_STACK);
 		trap = catch_on_stack(rows[i].raise, rows[i].arg, fresh_frame() + PAGE);
 		machine_set_ist(VECTOR_GP, 0);
-		check(trap.vector == rows[i].vector && trap.error_code == 0, "%s: trap %u, error code %lx",
-		      rows[i].name, trap.vector, trap.error_code);
+		check(trap.vector == rows[i].vector && trap.error_code == 0,
+		      "%s: trap %u, error code %lx", rows[i].name, trap.vector, trap.error_code);
 	}
 }
 
@@ -294,8 +297,8 @@ static void gate_in_the_region(void)
 	if (!needs_secpod())
 		return;
 	/* Gates 0-31 end the first page of the window, the others are in the second. */
-	base = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) + PAGE -
-	       32 * 16;
+	base = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) +
+	       PAGE - 32 * 16;
 	for (unsigned int i = 0; i < 32 * 16; i++)
 		own[PAGE - 32 * 16 + i] = old[i];
 
@@ -368,7 +371,8 @@ static void data_breakpoint(void)
 	check(debug_count == 1, "%u debug exceptions", debug_count);
 	check((debug_dr6 & DR6_CAUSES) == DR6_B0, "DR6 is %lx", debug_dr6);
 	/* A trap: behind the three bytes of the store. */
-	check(debug_rip == address(raise_write_here) + 3, "RIP +%lx", debug_rip - address(raise_write_here));
+	check(debug_rip == address(raise_write_here) + 3, "RIP +%lx",
+	      debug_rip - address(raise_write_here));
 }
 
 static void general_detect(void)

@@ -33,12 +33,14 @@ static void cr0_bits_read_back(void)
 	for (unsigned int i = 0; i < COUNT_OF(toggled); i++) {
 		write_cr0(cr0 ^ toggled[i]);
 		cpuid(0, 0);
-		check(read_cr0() == (cr0 ^ toggled[i]), "bit %lx: CR0 is %lx", toggled[i], read_cr0());
+		check(read_cr0() == (cr0 ^ toggled[i]), "bit %lx: CR0 is %lx", toggled[i],
+		      read_cr0());
 		write_cr0(cr0);
 		check(read_cr0() == cr0, "bit %lx back: CR0 is %lx", toggled[i], read_cr0());
 	}
 	write_cr0(cr0 | CR0_CD | CR0_NW);
-	check((read_cr0() & (CR0_CD | CR0_NW)) == (CR0_CD | CR0_NW), "CD and NW: CR0 is %lx", read_cr0());
+	check((read_cr0() & (CR0_CD | CR0_NW)) == (CR0_CD | CR0_NW), "CD and NW: CR0 is %lx",
+	      read_cr0());
 	wbinvd();
 	write_cr0(cr0);
 	check(read_cr0() == cr0, "CD and NW back: CR0 is %lx", read_cr0());
@@ -106,8 +108,8 @@ static void cr4_bad_values_fault(void)
 		uint64_t bit;
 		bool native; /* also without SecPod, on any CPU */
 	} bad[] = {
-		{CR4_VMXE, false}, {CR4_SMXE, false}, {CR4_KL, false}, {CR4_UINTR, false},
-		{CR4_FRED, false}, {CR4_LA57, true},  {X86_BIT(15), true}, {X86_BIT(26), true},
+		{CR4_VMXE, false},   {CR4_SMXE, false},	  {CR4_KL, false},     {CR4_UINTR, false},
+		{CR4_FRED, false},   {CR4_LA57, true},	  {X86_BIT(15), true}, {X86_BIT(26), true},
 		{X86_BIT(33), true}, {X86_BIT(63), true},
 	};
 	uint64_t cr4 = read_cr4();
@@ -115,7 +117,8 @@ static void cr4_bad_values_fault(void)
 	for (unsigned int i = 0; i < COUNT_OF(bad); i++) {
 		if (!bad[i].native && !payload_under_secpod())
 			continue;
-		check(try_write_cr4(cr4 | bad[i].bit) == VECTOR_GP, "bit %lx does not fault", bad[i].bit);
+		check(try_write_cr4(cr4 | bad[i].bit) == VECTOR_GP, "bit %lx does not fault",
+		      bad[i].bit);
 		check(read_cr4() == cr4, "bit %lx changed CR4 to %lx", bad[i].bit, read_cr4());
 	}
 	check(try_write_cr4(cr4 & ~CR4_PAE) == VECTOR_GP, "PAE can be cleared in long mode");
@@ -126,14 +129,15 @@ static void cr4_bad_values_fault(void)
 
 static void cr4_bits_read_back(void)
 {
-	static const uint64_t toggled[] = {CR4_VME, CR4_PVI, CR4_TSD,	 CR4_DE,	 CR4_PSE,
-					   CR4_MCE, CR4_PGE, CR4_PCE,	 CR4_OSXMMEXCPT, CR4_OSFXSR};
+	static const uint64_t toggled[] = {CR4_VME, CR4_PVI, CR4_TSD, CR4_DE,	      CR4_PSE,
+					   CR4_MCE, CR4_PGE, CR4_PCE, CR4_OSXMMEXCPT, CR4_OSFXSR};
 	uint64_t cr4 = read_cr4();
 
 	for (unsigned int i = 0; i < COUNT_OF(toggled); i++) {
 		write_cr4(cr4 ^ toggled[i]);
 		cpuid(0, 0);
-		check(read_cr4() == (cr4 ^ toggled[i]), "bit %lx: CR4 is %lx", toggled[i], read_cr4());
+		check(read_cr4() == (cr4 ^ toggled[i]), "bit %lx: CR4 is %lx", toggled[i],
+		      read_cr4());
 		write_cr4(cr4);
 		check(read_cr4() == cr4, "bit %lx back: CR4 is %lx", toggled[i], read_cr4());
 	}
@@ -147,7 +151,8 @@ static void pcide_and_cr3(void)
 
 	check(try_write_cr3(cr3 | 1ULL << 62) == VECTOR_GP, "CR3 bit 62 does not fault");
 	if (!(cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_PCID)) {
-		check(try_write_cr4(cr4 | CR4_PCIDE) == VECTOR_GP, "PCIDE without PCID does not fault");
+		check(try_write_cr4(cr4 | CR4_PCIDE) == VECTOR_GP,
+		      "PCIDE without PCID does not fault");
 		return;
 	}
 	check(try_write_cr3(cr3 | CR3_NOFLUSH) == VECTOR_GP, "bit 63 without PCIDE does not fault");

@@ -43,7 +43,8 @@ static void absent_registers_fault(void)
  */
 static void unknown_registers_answer_alike(void)
 {
-	static const uint32_t outside[] = {0x2000, 0x3fffffff, 0x50000000, 0xbfffffff, 0xc0002000, 0xfffffffe};
+	static const uint32_t outside[] = {0x2000,     0x3fffffff, 0x50000000,
+					   0xbfffffff, 0xc0002000, 0xfffffffe};
 	const uint32_t inside = 0x1ffe;
 	uint64_t value;
 	uint32_t read = try_rdmsr(inside, &value);
@@ -53,7 +54,8 @@ static void unknown_registers_answer_alike(void)
 	for (unsigned int i = 0; i < COUNT_OF(outside); i++) {
 		check(try_rdmsr(outside[i], &value) == read, "RDMSR %x differs from RDMSR inside",
 		      outside[i]);
-		check(try_wrmsr(outside[i], 0) == write, "WRMSR %x differs from WRMSR inside", outside[i]);
+		check(try_wrmsr(outside[i], 0) == write, "WRMSR %x differs from WRMSR inside",
+		      outside[i]);
 	}
 	payload_note("an unknown MSR gives %s", read == VECTOR_GP ? "#GP" : "0");
 }
@@ -70,7 +72,8 @@ static void feature_control_is_locked_off(void)
 	check(value & FEATURE_CONTROL_LOCK, "not locked: %lx", value);
 	check(!(value & (FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX)), "VMX on: %lx", value);
 	check(try_wrmsr(MSR_FEATURE_CONTROL, value) == VECTOR_GP, "WRMSR does not fault");
-	check(try_wrmsr(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX) == VECTOR_GP,
+	check(try_wrmsr(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX) ==
+		      VECTOR_GP,
 	      "WRMSR with VMX does not fault");
 	try_rdmsr(MSR_FEATURE_CONTROL, &again);
 	check(again == value, "changed to %lx", again);
@@ -85,9 +88,12 @@ static void apic_base_does_not_move(void)
 		skip("native: it would move");
 		return;
 	}
-	check(try_wrmsr(MSR_APIC_BASE, base + 0x1000) == VECTOR_GP, "a page further does not fault");
-	check(try_wrmsr(MSR_APIC_BASE, (base & 0xfff) | 0x100000) == VECTOR_GP, "1 MiB does not fault");
-	check(try_wrmsr(MSR_APIC_BASE, base | 1ULL << 52) == VECTOR_GP, "a reserved bit does not fault");
+	check(try_wrmsr(MSR_APIC_BASE, base + 0x1000) == VECTOR_GP,
+	      "a page further does not fault");
+	check(try_wrmsr(MSR_APIC_BASE, (base & 0xfff) | 0x100000) == VECTOR_GP,
+	      "1 MiB does not fault");
+	check(try_wrmsr(MSR_APIC_BASE, base | 1ULL << 52) == VECTOR_GP,
+	      "a reserved bit does not fault");
 	check(rdmsr(MSR_APIC_BASE) == base, "changed to %lx", rdmsr(MSR_APIC_BASE));
 }
 
@@ -108,15 +114,15 @@ static void microcode_trigger_is_ignored(void)
 
 static void addresses_must_be_canonical(void)
 {
-	static const uint32_t msrs[] = {MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_LSTAR,
-					MSR_CSTAR,	  MSR_FS_BASE,	    MSR_GS_BASE,
+	static const uint32_t msrs[] = {MSR_SYSENTER_ESP,  MSR_SYSENTER_EIP, MSR_LSTAR,
+					MSR_CSTAR,	   MSR_FS_BASE,	     MSR_GS_BASE,
 					MSR_KERNEL_GS_BASE};
 
 	for (unsigned int i = 0; i < COUNT_OF(msrs); i++) {
 		uint64_t before = rdmsr(msrs[i]);
 
-		check(try_wrmsr(msrs[i], NON_CANONICAL) == VECTOR_GP, "MSR %x takes a non-canonical value",
-		      msrs[i]);
+		check(try_wrmsr(msrs[i], NON_CANONICAL) == VECTOR_GP,
+		      "MSR %x takes a non-canonical value", msrs[i]);
 		check(rdmsr(msrs[i]) == before, "MSR %x changed", msrs[i]);
 	}
 }
@@ -128,11 +134,16 @@ static void registers_survive_exits(void)
 		uint32_t msr;
 		uint64_t value;
 	} rows[] = {
-		{MSR_STAR, 0x0023001000000000},	       {MSR_LSTAR, 0x00001234567890a0},
-		{MSR_CSTAR, 0x00001234567890b0},       {MSR_FMASK, 0x47700},
-		{MSR_KERNEL_GS_BASE, 0x0000555500000000}, {MSR_FS_BASE, 0x0000666600000000},
-		{MSR_GS_BASE, 0x0000777700000000},     {MSR_SYSENTER_CS, 0x10},
-		{MSR_SYSENTER_ESP, 0x0000111100000000}, {MSR_SYSENTER_EIP, 0x0000222200000000},
+		{MSR_STAR, 0x0023001000000000},
+		{MSR_LSTAR, 0x00001234567890a0},
+		{MSR_CSTAR, 0x00001234567890b0},
+		{MSR_FMASK, 0x47700},
+		{MSR_KERNEL_GS_BASE, 0x0000555500000000},
+		{MSR_FS_BASE, 0x0000666600000000},
+		{MSR_GS_BASE, 0x0000777700000000},
+		{MSR_SYSENTER_CS, 0x10},
+		{MSR_SYSENTER_ESP, 0x0000111100000000},
+		{MSR_SYSENTER_EIP, 0x0000222200000000},
 		{MSR_PAT, 0x0007010600070106},
 	};
 	uint64_t saved[COUNT_OF(rows)];
@@ -156,7 +167,8 @@ static void efer_follows_the_rules(void)
 {
 	uint64_t efer = rdmsr(MSR_EFER);
 
-	check((efer & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA), "EFER is %lx in long mode", efer);
+	check((efer & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA), "EFER is %lx in long mode",
+	      efer);
 	check(try_wrmsr(MSR_EFER, efer | 1ULL << 63) == VECTOR_GP, "a reserved bit does not fault");
 	check(try_wrmsr(MSR_EFER, efer & ~EFER_LME) == VECTOR_GP, "LME cleared under paging");
 	check(try_wrmsr(MSR_EFER, efer ^ EFER_SCE) == TRAP_NONE, "SCE cannot be changed");
@@ -179,7 +191,8 @@ static void mtrrs_can_be_written(void)
 	check(try_wrmsr(MSR_MTRR_DEF_TYPE, (def_type & ~0xffULL) | 2) == VECTOR_GP,
 	      "default type 2 does not fault");
 	check(try_wrmsr(last, 3) == VECTOR_GP, "range type 3 does not fault");
-	check(rdmsr(MSR_MTRR_DEF_TYPE) == def_type && rdmsr(last) == base, "a refused write is made");
+	check(rdmsr(MSR_MTRR_DEF_TYPE) == def_type && rdmsr(last) == base,
+	      "a refused write is made");
 	if (mask & 1 << 11) {
 		skip("all variable ranges are in use");
 		return;
@@ -198,7 +211,9 @@ static void registers_of_the_instruction(void)
 {
 	uint64_t rax = ~0ULL, rdx = ~0ULL;
 
-	__asm__ volatile("rdmsr" : "+a"(rax), "+d"(rdx) : "c"(0xdeadbeef00000000 | MSR_FEATURE_CONTROL));
+	__asm__ volatile("rdmsr"
+			 : "+a"(rax), "+d"(rdx)
+			 : "c"(0xdeadbeef00000000 | MSR_FEATURE_CONTROL));
 	check(!(rax >> 32 | rdx >> 32), "intercepted: an upper half is not zero");
 	rax = rdx = ~0ULL;
 	__asm__ volatile("rdmsr" : "+a"(rax), "+d"(rdx) : "c"(0xdeadbeef00000000 | MSR_PAT));

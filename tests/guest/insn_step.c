@@ -44,24 +44,24 @@ static void start_recording(void)
  * Code under single step: TF is set by the POPF at the start, so the first #DB comes behind the instruction after
  * it; the table of addresses where one is expected follows as .quad differences to the start.
  */
-#define STEPPED(name, body, addresses)                       \
-	__asm__(".text\n"                                    \
-		".balign 16\n" #name ":\n\t"                 \
-		"push %rbx\n\t"                              \
-		"push %rbp\n\t"                              \
-		"mov %rsp, %rbp\n\t"                         \
-		"pushfq\n\t"                                 \
-		"orl $0x100, (%rsp)\n\t"                     \
-		"popfq\n\t" body "\n"                        \
-		"9:\tpushfq\n" /* steps too */               \
-		"8:\tandl $0xfffffeff, (%rsp)\n"             \
-		"7:\tpopfq\n"                                \
-		"6:\tmov %rbp, %rsp\n\t"                     \
-		"pop %rbp\n\t"                               \
-		"pop %rbx\n\t"                               \
-		"ret\n" #name "_expected:\n\t"               \
+#define STEPPED(name, body, addresses)                                                     \
+	__asm__(".text\n"                                                                  \
+		".balign 16\n" #name ":\n\t"                                               \
+		"push %rbx\n\t"                                                            \
+		"push %rbp\n\t"                                                            \
+		"mov %rsp, %rbp\n\t"                                                       \
+		"pushfq\n\t"                                                               \
+		"orl $0x100, (%rsp)\n\t"                                                   \
+		"popfq\n\t" body "\n"                                                      \
+		"9:\tpushfq\n" /* steps too */                                             \
+		"8:\tandl $0xfffffeff, (%rsp)\n"                                           \
+		"7:\tpopfq\n"                                                              \
+		"6:\tmov %rbp, %rsp\n\t"                                                   \
+		"pop %rbp\n\t"                                                             \
+		"pop %rbx\n\t"                                                             \
+		"ret\n" #name "_expected:\n\t"                                             \
 		".quad " addresses "8b - " #name ", 7b - " #name ", 6b - " #name ", 0\n"); \
-	void name(void);                                     \
+	void name(void);                                                                   \
 	extern const uint64_t name##_expected[]
 
 #define CPUID_0 "xor %eax, %eax\n"
@@ -74,8 +74,9 @@ STEPPED(step_rdmsr_pat, "mov $0x277, %ecx\n1:\trdmsr\n2:\tnop",
 	"1b - step_rdmsr_pat, 2b - step_rdmsr_pat, 9b - step_rdmsr_pat,");
 STEPPED(step_wbinvd, "nop\n1:\twbinvd\n2:\tnop",
 	"1b - step_wbinvd, 2b - step_wbinvd, 9b - step_wbinvd,");
-STEPPED(step_cr0, "mov %cr0, %rax\n1:\txor $0x20, %eax\n2:\tmov %rax, %cr0\n3:\txor $0x20, %eax\n"
-		  "4:\tmov %rax, %cr0\n5:\tnop",
+STEPPED(step_cr0,
+	"mov %cr0, %rax\n1:\txor $0x20, %eax\n2:\tmov %rax, %cr0\n3:\txor $0x20, %eax\n"
+	"4:\tmov %rax, %cr0\n5:\tnop",
 	"1b - step_cr0, 2b - step_cr0, 3b - step_cr0, 4b - step_cr0, 5b - step_cr0, 9b - step_cr0,");
 /* MOV SS holds the step back until the instruction behind it is done. */
 STEPPED(step_mov_ss, "mov %ss, %ecx\n1:\txor %eax, %eax\n2:\tmov %ecx, %ss\n\tcpuid\n3:\tnop",
@@ -94,7 +95,8 @@ static void check_steps(void (*code)(void), const uint64_t *expected)
 		check(n < steps.count, "only %u steps", steps.count);
 		check(steps.rip[n] - start == expected[n], "step %u at +%lx, not +%lx", n,
 		      steps.rip[n] - start, expected[n]);
-		check((steps.dr6[n] & (DR6_BS | 0xf)) == DR6_BS, "step %u with DR6 %lx", n, steps.dr6[n]);
+		check((steps.dr6[n] & (DR6_BS | 0xf)) == DR6_BS, "step %u with DR6 %lx", n,
+		      steps.dr6[n]);
 	}
 	/* TF falls with the POPF; the CPU may report the step of that instruction or not. */
 	check(steps.count == n || steps.count + 1 == n, "%u steps, not %u", steps.count, n);
@@ -207,7 +209,8 @@ static void breakpoint_on_cpuid(void)
 	check(steps.count == 3, "%u breakpoints, not 3", steps.count);
 	for (unsigned int i = 0; i < steps.count && i < 3; i++) {
 		check(steps.rip[i] == here, "breakpoint %u at %lx", i, steps.rip[i]);
-		check((steps.dr6[i] & (DR6_BS | 0xf)) == DR6_B0, "breakpoint %u: DR6 %lx", i, steps.dr6[i]);
+		check((steps.dr6[i] & (DR6_BS | 0xf)) == DR6_B0, "breakpoint %u: DR6 %lx", i,
+		      steps.dr6[i]);
 	}
 }
 
@@ -262,8 +265,8 @@ static void check_shadow(void (*code)(void), const char *behind)
 	apic_interrupt_self(SHADOW_VECTOR);
 	code();
 	check(interrupt.count == 1, "%u interrupts", interrupt.count);
-	check(interrupt.rip == (uint64_t)(uintptr_t)behind, "interrupt at %lx, not %lx", interrupt.rip,
-	      (uint64_t)(uintptr_t)behind);
+	check(interrupt.rip == (uint64_t)(uintptr_t)behind, "interrupt at %lx, not %lx",
+	      interrupt.rip, (uint64_t)(uintptr_t)behind);
 }
 
 static void sti_shadow(void)

@@ -9,12 +9,12 @@
 static uint64_t operand[2];
 
 /* A function that executes one instruction, with RAX pointing to the operand, and nothing else that can trap. */
-#define INSTRUCTION(function, text)                                                                 \
-	static void function(void *arg)                                                             \
-	{                                                                                           \
-		uint64_t rax = (uint64_t)(uintptr_t)arg;                                            \
-                                                                                                    \
-		__asm__ volatile(text : "+a"(rax) : "c"(0), "d"(0) : "rbx", "cc", "memory");        \
+#define INSTRUCTION(function, text)                                                          \
+	static void function(void *arg)                                                      \
+	{                                                                                    \
+		uint64_t rax = (uint64_t)(uintptr_t)arg;                                     \
+                                                                                             \
+		__asm__ volatile(text : "+a"(rax) : "c"(0), "d"(0) : "rbx", "cc", "memory"); \
 	}
 
 INSTRUCTION(do_vmxon, "vmxon (%%rax)")
@@ -105,7 +105,8 @@ static void vmcall_numbers_are_unknown(void)
 	for (unsigned int i = 0; i < COUNT_OF(numbers); i++) {
 		uint64_t number = numbers[i];
 
-		check(trap_catch(do_vmcall_number, &number).vector == VECTOR_UD, "VMCALL %lx", number);
+		check(trap_catch(do_vmcall_number, &number).vector == VECTOR_UD, "VMCALL %lx",
+		      number);
 	}
 }
 
@@ -165,8 +166,8 @@ static void enter_user_code(void *code)
 
 static void privileged_instructions_at_cpl_3(void)
 {
-	static void (*const code[])(void) = {user_rdmsr,     user_wrmsr, user_read_cr0, user_write_cr4,
-					     user_invd, user_wbinvd, user_hlt,	    user_xsetbv};
+	static void (*const code[])(void) = {user_rdmsr, user_wrmsr,  user_read_cr0, user_write_cr4,
+					     user_invd,	 user_wbinvd, user_hlt,	     user_xsetbv};
 	uint64_t cr4 = read_cr4();
 
 	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_XSAVE)

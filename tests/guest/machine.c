@@ -130,21 +130,22 @@ bool machine_prepare(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	(void)image;
 	firmware = system;
 	system->BootServices->SetWatchdogTimer(0, 0, 0, NULL);
-	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData, POOL_PAGES,
-						&memory) != EFI_SUCCESS)
+	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData,
+						POOL_PAGES, &memory) != EFI_SUCCESS)
 		return false;
 	pool = (uint8_t *)(uintptr_t)memory;
 	for (uint64_t i = 0; i < (uint64_t)POOL_PAGES * PAGE; i++)
 		pool[i] = 0;
-	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData, 1, &low) ==
-	    EFI_SUCCESS)
+	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData, 1,
+						&low) == EFI_SUCCESS)
 		low_page = (void *)(uintptr_t)low;
 	build_page_tables();
 	build_descriptor_tables();
 	return true;
 }
 
-static void load_gdt(const struct table_register *gdtr, uint64_t code, uint64_t data, uint64_t stack)
+static void load_gdt(const struct table_register *gdtr, uint64_t code, uint64_t data,
+		     uint64_t stack)
 {
 	__asm__ volatile("lgdt %0\n\t"
 			 "push %1\n\t"

@@ -209,7 +209,8 @@ static void mov_ss_holds_nmis_back(void)
 	trap_hook(VECTOR_NMI, record_nmi);
 	for (unsigned int n = 1; n <= 20; n++) {
 		*apic_register(APIC_REG_ICR_HIGH) = self << 24;
-		nmi_mov_ss(apic_register(APIC_REG_ICR_LOW), APIC_ICR_DELIVERY_NMI | APIC_ICR_ASSERT);
+		nmi_mov_ss(apic_register(APIC_REG_ICR_LOW),
+			   APIC_ICR_DELIVERY_NMI | APIC_ICR_ASSERT);
 		check(wait_for(n), "%u of %u arrived", count, n);
 		check(nmi_rip != (uint64_t)(uintptr_t)nmi_mov_ss_inside, "in the shadow of MOV SS");
 	}

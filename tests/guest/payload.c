@@ -221,8 +221,9 @@ static void run_case(const struct payload_case *c)
 	current.failed = current.skipped = false;
 	trap = trap_catch(call_case, (void *)(uintptr_t)c);
 	trap_unhook_all();
-	check(trap.vector == TRAP_NONE, "unexpected trap %u, error code %lx, RIP image+%lx, CR2 %lx",
-	      trap.vector, trap.error_code, trap.frame.rip - machine_image_base(), trap.cr2);
+	check(trap.vector == TRAP_NONE,
+	      "unexpected trap %u, error code %lx, RIP image+%lx, CR2 %lx", trap.vector,
+	      trap.error_code, trap.frame.rip - machine_image_base(), trap.cr2);
 	if (current.failed) {
 		failed++;
 	} else if (!current.skipped) {
@@ -237,7 +238,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	serial_start();
 	if (!machine_prepare(image, system) || (payload.prepare && !payload.prepare()))
 		payload_die("cannot be prepared");
-	payload_note("payload %s, %s", payload.name, payload_under_secpod() ? "under SecPod" : "native");
+	payload_note("payload %s, %s", payload.name,
+		     payload_under_secpod() ? "under SecPod" : "native");
 	machine_take();
 	for (const struct payload_case *const *list = payload.cases; *list; list++) {
 		for (const struct payload_case *c = *list; c->name; c++)

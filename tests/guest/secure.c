@@ -13,7 +13,7 @@
 #define PAGE 4096u
 #define ONES (~0ULL)
 /* Offsets into the region whose frames one case each touches first. */
-#define FRAME(n) ((uint64_t)(n) * 16 * PAGE)
+#define FRAME(n) ((uint64_t)(n)*16 * PAGE)
 
 static uint64_t base, size;
 
@@ -88,7 +88,8 @@ static void reads_across_the_borders(void)
 static void every_frame_reads_as_ones(void)
 {
 	for (uint64_t offset = 0; offset < size; offset += PAGE) {
-		if (!check(*(volatile uint64_t *)at(offset + 8) == ONES, "+%lx is not ones", offset))
+		if (!check(*(volatile uint64_t *)at(offset + 8) == ONES, "+%lx is not ones",
+			   offset))
 			return;
 	}
 }
@@ -130,11 +131,13 @@ static void user_reads_give_ones(void)
 
 /* Writes */
 
-#define WRITER(function, text)                                                                      \
-	static void function(void *where)                                                           \
-	{                                                                                           \
-		__asm__ volatile(text : : "D"(where), "a"(0), "c"(1), "d"(0), "b"(0)                \
-				 : "cc", "memory");                                                 \
+#define WRITER(function, text)                                                \
+	static void function(void *where)                                     \
+	{                                                                     \
+		__asm__ volatile(text                                         \
+				 :                                            \
+				 : "D"(where), "a"(0), "c"(1), "d"(0), "b"(0) \
+				 : "cc", "memory");                           \
 	}
 
 WRITER(write_1, "movb $0, (%%rdi)")
@@ -156,10 +159,10 @@ static const struct {
 	const char *name;
 	void (*write)(void *where);
 } writers[] = {
-	{"MOV of 1", write_1},	   {"MOV of 2", write_2},	{"MOV of 4", write_4},
-	{"MOV of 8", write_8},	   {"XCHG", write_xchg},	{"LOCK ADD", write_add},
-	{"LOCK BTR", write_bts},   {"CMPXCHG", write_cmpxchg},	{"CMPXCHG16B", write_cmpxchg16},
-	{"REP STOSB", write_stos}, {"PUSH", write_push},	{"SGDT", write_sgdt},
+	{"MOV of 1", write_1},	   {"MOV of 2", write_2},      {"MOV of 4", write_4},
+	{"MOV of 8", write_8},	   {"XCHG", write_xchg},       {"LOCK ADD", write_add},
+	{"LOCK BTR", write_bts},   {"CMPXCHG", write_cmpxchg}, {"CMPXCHG16B", write_cmpxchg16},
+	{"REP STOSB", write_stos}, {"PUSH", write_push},       {"SGDT", write_sgdt},
 	{"FXSAVE", write_fxsave},  {"CALL", write_call},
 };
 
@@ -171,10 +174,11 @@ static void check_refused(const char *name, void (*write)(void *where), uint64_t
 	machine_set_ist(VECTOR_GP, IST_SPARE_STACK);
 	trap = trap_catch(write, at(offset));
 	machine_set_ist(VECTOR_GP, 0);
-	check(trap.vector == VECTOR_GP && !trap.error_code, "%s at +%lx: trap %u, error code %lx", name,
-	      offset, trap.vector, trap.error_code);
-	check(*(volatile uint64_t *)at(offset & ~7ULL) == ONES, "%s at +%lx: %lx is read afterwards", name,
-	      offset, *(volatile uint64_t *)at(offset & ~7ULL));
+	check(trap.vector == VECTOR_GP && !trap.error_code, "%s at +%lx: trap %u, error code %lx",
+	      name, offset, trap.vector, trap.error_code);
+	check(*(volatile uint64_t *)at(offset & ~7ULL) == ONES,
+	      "%s at +%lx: %lx is read afterwards", name, offset,
+	      *(volatile uint64_t *)at(offset & ~7ULL));
 }
 
 static void writes_are_refused(void)
@@ -205,8 +209,8 @@ static void writes_at_the_last_bytes(void)
 static void writes_across_a_border_change_nothing(void)
 {
 	uint8_t *own = machine_page();
-	uint64_t window = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own,
-							      PTE_P | PTE_W);
+	uint64_t window =
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
 	struct trap trap;
 
 	machine_window(1, base + FRAME(21), PTE_P | PTE_W);
@@ -237,15 +241,15 @@ static void do_stos(void *where)
 static void string_write_stops_at_the_border(void)
 {
 	uint8_t *own = machine_page();
-	uint64_t window = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own,
-							      PTE_P | PTE_W);
+	uint64_t window =
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
 	struct trap trap;
 
 	machine_window(1, base + FRAME(22), PTE_P | PTE_W);
 	trap = trap_catch(do_stos, (void *)(uintptr_t)(window + PAGE - 8));
 	check(trap.vector == VECTOR_GP, "trap %u", trap.vector);
-	check(trap.frame.rdi == window + PAGE && trap.frame.rcx == 8, "RDI %lx, RCX %lx", trap.frame.rdi,
-	      trap.frame.rcx);
+	check(trap.frame.rdi == window + PAGE && trap.frame.rcx == 8, "RDI %lx, RCX %lx",
+	      trap.frame.rdi, trap.frame.rcx);
 	for (unsigned int i = 1; i <= 8; i++)
 		check(own[PAGE - i] == 0x33, "byte %u before the border is %x", i, own[PAGE - i]);
 	check_ones(FRAME(22), 8);
@@ -296,8 +300,8 @@ static void fetches_are_refused(void)
 static void fetch_across_the_border(void)
 {
 	uint8_t *own = machine_page();
-	uint64_t window = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own,
-							      PTE_P | PTE_W);
+	uint64_t window =
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
 
 	machine_window(1, base + FRAME(26), PTE_P | PTE_W);
 	own[PAGE - 2] = 0x48; /* MOV RAX, imm64: eight more bytes */
@@ -321,8 +325,8 @@ static void check_walk(uint64_t *entry, uint64_t frame, uint64_t va, const char 
 	*entry = (base + frame) | PTE_P | PTE_W | PTE_U;
 	write_cr3(read_cr3());
 	trap = trap_catch(read_byte, (void *)(uintptr_t)va);
-	check(trap.vector == VECTOR_PF && (trap.error_code & reserved_bit), "%s: trap %u, error code %lx",
-	      level, trap.vector, trap.error_code);
+	check(trap.vector == VECTOR_PF && (trap.error_code & reserved_bit),
+	      "%s: trap %u, error code %lx", level, trap.vector, trap.error_code);
 	check(trap.cr2 == va, "%s: CR2 %lx", level, trap.cr2);
 	trap = trap_catch(write_1, (void *)(uintptr_t)va);
 	check(trap.vector == VECTOR_PF, "%s, write: trap %u", level, trap.vector);
@@ -365,7 +369,9 @@ static void descriptors_in_the_region_read_as_ones(void)
 	/* The GDT's first half stays ours: the exception needs its code segment. */
 	for (unsigned int i = 0; i <= gdtr.limit; i++)
 		own[PAGE / 2 + i] = old[i];
-	there.base = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) + PAGE / 2;
+	there.base =
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) +
+		PAGE / 2;
 	machine_window(1, base + FRAME(30), PTE_P | PTE_W);
 	there.limit = 2 * PAGE - 1;
 	__asm__ volatile("lgdt %0" : : "m"(there) : "memory");

@@ -27,8 +27,8 @@ static struct entry_state long_mode_guest(void)
 	s.pin = (uint32_t)s.caps.pin | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS;
 	s.proc = (uint32_t)s.caps.proc | PROC_MSR_BITMAPS | PROC_SECONDARY_CONTROLS;
 	s.proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED_GUEST;
-	s.exit = (uint32_t)s.caps.exit | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-		 EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_DEBUG_CONTROLS;
+	s.exit = (uint32_t)s.caps.exit | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_SAVE_PAT |
+		 EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_DEBUG_CONTROLS;
 	s.entry = (uint32_t)s.caps.entry | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_IA32E_GUEST |
 		  ENTRY_LOAD_PAT | ENTRY_LOAD_EFER;
 	s.msr_bitmap = 0x7000;
@@ -89,7 +89,8 @@ static struct entry_state v86_guest(void)
 
 	s.rflags |= RFLAGS_VM;
 	for (unsigned int i = SEG_ES; i <= SEG_GS; i++)
-		s.segment[i] = (struct entry_segment){0x1000 + i, (0x1000 + i) << 4, 0xffff, RIGHTS_V86};
+		s.segment[i] =
+			(struct entry_segment){0x1000 + i, (0x1000 + i) << 4, 0xffff, RIGHTS_V86};
 	return s;
 }
 
@@ -105,8 +106,8 @@ static struct entry_state restricted_guest(void)
 
 struct entry_state guest_make(enum guest guest)
 {
-	static struct entry_state (*const makers[])(void) = {long_mode_guest, real_mode_guest, pae_guest,
-							     v86_guest, restricted_guest};
+	static struct entry_state (*const makers[])(void) = {
+		long_mode_guest, real_mode_guest, pae_guest, v86_guest, restricted_guest};
 
 	return makers[guest]();
 }
@@ -141,7 +142,7 @@ void run_rows(const struct row *rows, size_t count, const char *section)
 		if (!rule)
 			fail_msg("row %zu: nothing found, expected \"%s\"", i, rows[i].rule);
 		if (strncmp(rule, section, strlen(section)) != 0 || !strstr(rule, rows[i].rule))
-			fail_msg("row %zu: \"%s\", expected \"%s\" of \"%s\"", i, rule, rows[i].rule,
-				 section);
+			fail_msg("row %zu: \"%s\", expected \"%s\" of \"%s\"", i, rule,
+				 rows[i].rule, section);
 	}
 }

@@ -18,9 +18,9 @@
 
 /* The kinds of guest a row starts from; each passes all rules as it is. */
 enum guest {
-	LONG_MODE,  /* 64-bit, as right after launch */
-	REAL_MODE,  /* a CPU that has got its SIPI */
-	PAE,	    /* 32-bit code under PAE paging */
+	LONG_MODE, /* 64-bit, as right after launch */
+	REAL_MODE, /* a CPU that has got its SIPI */
+	PAE,	   /* 32-bit code under PAE paging */
 	V86,
 	RESTRICTED, /* PAE, on a CPU without the unrestricted-guest control */
 };
@@ -34,14 +34,32 @@ struct change {
 };
 
 #define AT(member) offsetof(struct entry_state, member)
-#define SET(member, bits) {AT(member), 0, (bits)}
-#define CLEAR(member, bits) {AT(member), (bits), 0}
-#define PUT(member, value) {AT(member), ~0ULL, (value)}
+#define SET(member, bits)             \
+	{                             \
+		AT(member), 0, (bits) \
+	}
+#define CLEAR(member, bits)           \
+	{                             \
+		AT(member), (bits), 0 \
+	}
+#define PUT(member, value)                 \
+	{                                  \
+		AT(member), ~0ULL, (value) \
+	}
 #define SEG_AT(number, member) AT(segment[number].member)
 
-#define SEG_SET(number, member, bits) {SEG_AT(number, member), 0, (bits)}
-#define SEG_CLEAR(number, member, bits) {SEG_AT(number, member), (bits), 0}
-#define SEG_PUT(number, member, value) {SEG_AT(number, member), ~0ULL, (value)}
+#define SEG_SET(number, member, bits)             \
+	{                                         \
+		SEG_AT(number, member), 0, (bits) \
+	}
+#define SEG_CLEAR(number, member, bits)           \
+	{                                         \
+		SEG_AT(number, member), (bits), 0 \
+	}
+#define SEG_PUT(number, member, value)                 \
+	{                                              \
+		SEG_AT(number, member), ~0ULL, (value) \
+	}
 
 #define EVENT(type, vector) (EVENT_VALID | (type) | (vector))
 #define HARDWARE(vector) EVENT(EVENT_TYPE_HARDWARE, vector)

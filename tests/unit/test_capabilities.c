@@ -50,7 +50,8 @@ static void every_demand_is_named_when_it_is_not_met(void **state)
 		const char *named;
 	} rows[] = {
 		{OF(feature_control), ~0ULL, FEATURE_CONTROL_LOCK, "locked"},
-		{OF(feature_control), ~0ULL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_IN_SMX, "locked"},
+		{OF(feature_control), ~0ULL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_IN_SMX,
+		 "locked"},
 		{OF(basic), 0, VMX_BASIC_32BIT_ADDRESSES, "32-bit"},
 		{OF(basic), VMX_BASIC_TYPE_MASK << VMX_BASIC_TYPE_SHIFT, 0, "write-back"},
 		{OF(basic), VMX_BASIC_TRUE_CONTROLS, 0, "true VMX control"},
@@ -76,7 +77,8 @@ static void every_demand_is_named_when_it_is_not_met(void **state)
 		memcpy(&value, (char *)&caps + rows[i].offset, sizeof(value));
 		value = (value & ~rows[i].clear) | rows[i].set;
 		memcpy((char *)&caps + rows[i].offset, &value, sizeof(value));
-		assert_int_equal(vmx_capabilities_check(&caps, true, reason, sizeof(reason)), -ENODEV);
+		assert_int_equal(vmx_capabilities_check(&caps, true, reason, sizeof(reason)),
+				 -ENODEV);
 		if (!strstr(reason, rows[i].named))
 			fail_msg("row %zu: \"%s\" does not name %s", i, reason, rows[i].named);
 	}
@@ -120,7 +122,8 @@ static void being_a_guest_with_vtx_is_accepted(void **state)
 
 static void feature_control_accepts_unlocked_and_locked_with_vmx(void **state)
 {
-	static const uint64_t good[] = {0, FEATURE_CONTROL_VMX, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX};
+	static const uint64_t good[] = {0, FEATURE_CONTROL_VMX,
+					FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX};
 	struct vmx_capabilities caps = bochs_skylake_x();
 	char reason[REASON_SIZE];
 
@@ -141,7 +144,8 @@ static void physical_width_must_be_plausible(void **state)
 		int expected = bits >= 32 && bits <= 52 ? 0 : -ENODEV;
 
 		caps.physical_bits = bits;
-		assert_int_equal(vmx_capabilities_check(&caps, true, reason, sizeof(reason)), expected);
+		assert_int_equal(vmx_capabilities_check(&caps, true, reason, sizeof(reason)),
+				 expected);
 		if (expected)
 			assert_non_null(strstr(reason, "physical-address width"));
 	}
@@ -162,7 +166,8 @@ enum word { PIN, PROC, PROC2, EXIT, ENTRY };
 
 static uint64_t *capability_of(struct vmx_capabilities *caps, enum word word)
 {
-	uint64_t *const words[] = {&caps->pin, &caps->proc, &caps->proc2, &caps->exit, &caps->entry};
+	uint64_t *const words[] = {&caps->pin, &caps->proc, &caps->proc2, &caps->exit,
+				   &caps->entry};
 
 	return words[word];
 }
@@ -324,7 +329,8 @@ static void controls_stay_within_what_the_cpu_allows(void **state)
 			/* Switched on only while an NMI waits; nobody insists on it. */
 			if (word == PROC)
 				must &= ~PROC_NMI_WINDOW;
-			assert_int_equal(control_of(&controls, word) & ~(uint32_t)(capability >> 32), 0);
+			assert_int_equal(
+				control_of(&controls, word) & ~(uint32_t)(capability >> 32), 0);
 			assert_int_equal(must & ~control_of(&controls, word), 0);
 		}
 	}

@@ -26,15 +26,19 @@ struct cpuid_context {
 };
 
 static const struct cpuid_context nothing_enabled;
-static const struct cpuid_context all_enabled = {
-	.proc2 = ~0u, .guest_osxsave = true, .guest_pke = true, .stats = true, .phase = SECPOD_PHASE_GUEST};
+static const struct cpuid_context all_enabled = {.proc2 = ~0u,
+						 .guest_osxsave = true,
+						 .guest_pke = true,
+						 .stats = true,
+						 .phase = SECPOD_PHASE_GUEST};
 
-static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, const struct cpuid_context *context,
-				  struct cpuid_regs regs)
+static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf,
+				  const struct cpuid_context *context, struct cpuid_regs regs)
 {
 	const struct cpuid_regs *keep;
 	struct cpuid_policy policy;
-	uint64_t cr4 = (context->guest_osxsave ? CR4_OSXSAVE : 0) | (context->guest_pke ? CR4_PKE : 0);
+	uint64_t cr4 =
+		(context->guest_osxsave ? CR4_OSXSAVE : 0) | (context->guest_pke ? CR4_PKE : 0);
 
 	cpuid_policy_build(&policy, context->proc2, context->stats);
 	if (cpuid_is_hypervisor(leaf)) {
@@ -86,7 +90,8 @@ static void hidden_bits_are_hidden_and_no_others(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct cpuid_regs with = filtered(rows[i].leaf, rows[i].subleaf, &all_enabled, ALL);
-		struct cpuid_regs without = filtered(rows[i].leaf, rows[i].subleaf, &nothing_enabled, ALL);
+		struct cpuid_regs without =
+			filtered(rows[i].leaf, rows[i].subleaf, &nothing_enabled, ALL);
 
 		assert_int_equal(with.eax, ~rows[i].always.eax);
 		assert_int_equal(with.ebx, ~rows[i].always.ebx);
@@ -133,7 +138,8 @@ static void each_instruction_is_shown_by_its_own_control(void **state)
 
 static void nothing_is_invented(void **state)
 {
-	static const uint32_t leaves[] = {0, 2, 4, 6, 7, 0xa, 0xb, 0xd, 0x12, 0x14, 0x19, 0x80000001};
+	static const uint32_t leaves[] = {0,   2,   4,	  6,	7,    0xa,
+					  0xb, 0xd, 0x12, 0x14, 0x19, 0x80000001};
 	const struct cpuid_context quiet = {.proc2 = ~0u};
 	const struct cpuid_regs zero = {0, 0, 0, 0};
 

@@ -17,8 +17,7 @@
 #define GP (-EPERM)
 
 /* A CPU that has every CR4 bit there is. */
-#define CR4_ALL                                                                                   \
-	(CR4_PASSED | CR4_TRAPPED | CR4_SHADOWED | CR4_HIDDEN)
+#define CR4_ALL (CR4_PASSED | CR4_TRAPPED | CR4_SHADOWED | CR4_HIDDEN)
 
 static struct guest_mode mode_of(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
@@ -60,7 +59,8 @@ static void cr0_writes_follow_the_rules(void **state)
 		{"NW without CD", PROT, 0, 0, false, false, PROT | CR0_NW, GP},
 		{"NW with CD", PROT, 0, 0, false, false, PROT | CR0_NW | CR0_CD, 0},
 		{"CD alone", PAGED, CR4_PAE, LONG, true, false, PAGED | CR0_CD, 0},
-		{"WP cleared with CET", PAGED, CR4_PAE | CR4_CET, LONG, true, false, PROT | CR0_PG, GP},
+		{"WP cleared with CET", PAGED, CR4_PAE | CR4_CET, LONG, true, false, PROT | CR0_PG,
+		 GP},
 		{"WP cleared without CET", PAGED, CR4_PAE, LONG, true, false, PROT | CR0_PG, 0},
 		{"32-bit paging on", PROT, 0, 0, false, false, PAGED, 0},
 		{"PAE paging on", PROT, CR4_PAE, 0, false, false, PAGED, 0},
@@ -75,7 +75,8 @@ static void cr0_writes_follow_the_rules(void **state)
 		{"IA-32e off with PCIDE", PAGED, CR4_PAE | CR4_PCIDE, LONG, false, false, PROT, GP},
 		{"32-bit paging off", PAGED, 0, 0, false, false, PROT, 0},
 		{"paging and protection off at once", PAGED, 0, 0, false, false, REAL, 0},
-		{"nothing changed in 64-bit mode", PAGED, CR4_PAE | CR4_PCIDE, LONG, true, false, PAGED, 0},
+		{"nothing changed in 64-bit mode", PAGED, CR4_PAE | CR4_PCIDE, LONG, true, false,
+		 PAGED, 0},
 	};
 
 	(void)state;
@@ -98,8 +99,8 @@ static void cr0_ignores_reserved_low_bits_and_keeps_et(void **state)
 	(void)state;
 	mode.cs_long = true;
 	assert_int_equal(cr0_write(&mode, 0xffffffff, &result), 0);
-	assert_int_equal(result.shadow, PAGED | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_AM |
-						CR0_NW | CR0_CD);
+	assert_int_equal(result.shadow, PAGED | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE |
+						CR0_AM | CR0_NW | CR0_CD);
 	assert_int_equal(cr0_write(&mode, PAGED, &result), 0);
 	assert_int_equal(result.shadow, PAGED | CR0_ET);
 }
@@ -355,7 +356,8 @@ static void xcr0_agrees_with_the_reference_in_all_combinations(void **state)
 
 			for (size_t i = 0; i < COUNT_OF(bits); i++)
 				value |= (uint64_t)(n >> i & 1) << bits[i];
-			if (xcr0_write_ok(0, value, supported[s]) != slow_xcr0_ok(value, supported[s]))
+			if (xcr0_write_ok(0, value, supported[s]) !=
+			    slow_xcr0_ok(value, supported[s]))
 				fail_msg("XCR0 %#llx, supported %#llx", (unsigned long long)value,
 					 (unsigned long long)supported[s]);
 		}

@@ -8,8 +8,8 @@
 static void good_guests_pass(void **state)
 {
 	static const struct row rows[] = {
-		{.guest = LONG_MODE}, {.guest = REAL_MODE}, {.guest = PAE}, {.guest = V86},
-		{.guest = RESTRICTED},
+		{.guest = LONG_MODE}, {.guest = REAL_MODE},  {.guest = PAE},
+		{.guest = V86},	      {.guest = RESTRICTED},
 	};
 
 	(void)state;
@@ -22,7 +22,9 @@ static void execution_controls(void **state)
 		{LONG_MODE, {CLEAR(pin, 0x2)}, "pin-based controls lack"},
 		{LONG_MODE, {SET(pin, 1u << 31)}, "pin-based controls have"},
 		{LONG_MODE, {CLEAR(proc, 0x2)}, "primary processor-based controls lack"},
-		{LONG_MODE, {SET(proc, PROC_TERTIARY_CONTROLS)}, "primary processor-based controls have"},
+		{LONG_MODE,
+		 {SET(proc, PROC_TERTIARY_CONTROLS)},
+		 "primary processor-based controls have"},
 		{LONG_MODE,
 		 {SET(caps.proc2, PROC2_RDTSCP)},
 		 "secondary processor-based controls lack"},
@@ -72,7 +74,9 @@ static void ept_pointer(void **state)
 {
 	static const struct row rows[] = {
 		{LONG_MODE, {CLEAR(ept_pointer, 7)}, NULL}, /* UC */
-		{LONG_MODE, {CLEAR(ept_pointer, 7), CLEAR(caps.ept_vpid, EPT_CAP_UC)}, "memory type"},
+		{LONG_MODE,
+		 {CLEAR(ept_pointer, 7), CLEAR(caps.ept_vpid, EPT_CAP_UC)},
+		 "memory type"},
 		{LONG_MODE, {CLEAR(caps.ept_vpid, EPT_CAP_WB)}, "memory type"},
 		{LONG_MODE, {SET(ept_pointer, 1)}, "memory type"},
 		{LONG_MODE, {CLEAR(ept_pointer, 2)}, "memory type"},
@@ -86,7 +90,9 @@ static void ept_pointer(void **state)
 		{LONG_MODE,
 		 {SET(ept_pointer, 1u << 7), CLEAR(caps.ept_vpid, EPT_CAP_SHADOW_STACK)},
 		 "shadow-stack"},
-		{LONG_MODE, {SET(ept_pointer, 1u << 7), SET(caps.ept_vpid, EPT_CAP_SHADOW_STACK)}, NULL},
+		{LONG_MODE,
+		 {SET(ept_pointer, 1u << 7), SET(caps.ept_vpid, EPT_CAP_SHADOW_STACK)},
+		 NULL},
 		{LONG_MODE, {SET(ept_pointer, 1u << 8)}, "reserved bits of EPTP"},
 		{LONG_MODE, {SET(ept_pointer, 1u << 11)}, "reserved bits of EPTP"},
 		{LONG_MODE, {SET(ept_pointer, 1ULL << 45)}, NULL},
@@ -105,10 +111,16 @@ static void exit_controls(void **state)
 		{LONG_MODE, {CLEAR(exit, 0x1)}, "VM-exit controls lack"},
 		{LONG_MODE, {SET(exit, 1u << 31)}, "VM-exit controls have"},
 		{LONG_MODE, {SET(exit, EXIT_SAVE_PREEMPTION_TIMER)}, "preemption timer"},
-		{LONG_MODE, {SET(exit, EXIT_SAVE_PREEMPTION_TIMER), SET(pin, PIN_PREEMPTION_TIMER)}, NULL},
+		{LONG_MODE,
+		 {SET(exit, EXIT_SAVE_PREEMPTION_TIMER), SET(pin, PIN_PREEMPTION_TIMER)},
+		 NULL},
 		{LONG_MODE, {PUT(exit_msr_store_address, 8)}, NULL},
-		{LONG_MODE, {PUT(exit_msr_store_address, 8), PUT(exit_msr_store_count, 1)}, "MSR-store"},
-		{LONG_MODE, {PUT(exit_msr_load_address, 8), PUT(exit_msr_load_count, 1)}, "MSR-load"},
+		{LONG_MODE,
+		 {PUT(exit_msr_store_address, 8), PUT(exit_msr_store_count, 1)},
+		 "MSR-store"},
+		{LONG_MODE,
+		 {PUT(exit_msr_load_address, 8), PUT(exit_msr_load_count, 1)},
+		 "MSR-load"},
 		{LONG_MODE,
 		 {PUT(exit_msr_load_address, (1ULL << 46) - 16), PUT(exit_msr_load_count, 1)},
 		 NULL},
@@ -131,7 +143,9 @@ static void entry_controls_and_events(void **state)
 		{LONG_MODE, {SET(entry, 1u << 31)}, "VM-entry controls have"},
 		{LONG_MODE, {SET(entry, ENTRY_TO_SMM)}, "SMM"},
 		{LONG_MODE, {SET(entry, ENTRY_DEACTIVATE_DUAL_MONITOR)}, "SMM"},
-		{LONG_MODE, {PUT(entry_msr_load_address, 8), PUT(entry_msr_load_count, 1)}, "MSR-load"},
+		{LONG_MODE,
+		 {PUT(entry_msr_load_address, 8), PUT(entry_msr_load_count, 1)},
+		 "MSR-load"},
 		{LONG_MODE, {PUT(event_info, ~EVENT_VALID)}, NULL},
 		{LONG_MODE, {PUT(event_info, EVENT(EVENT_TYPE_RESERVED, 0))}, "type 1"},
 		{LONG_MODE, {PUT(event_info, EVENT(EVENT_TYPE_OTHER, 0))}, NULL},
@@ -139,14 +153,18 @@ static void entry_controls_and_events(void **state)
 		 {PUT(event_info, EVENT(EVENT_TYPE_OTHER, 0)),
 		  CLEAR(caps.proc, (uint64_t)PROC_MONITOR_TRAP << 32)},
 		 "type 7"},
-		{LONG_MODE, {PUT(event_info, EVENT(EVENT_TYPE_OTHER, 1))}, "monitor trap has vector 0"},
+		{LONG_MODE,
+		 {PUT(event_info, EVENT(EVENT_TYPE_OTHER, 1))},
+		 "monitor trap has vector 0"},
 		{LONG_MODE, {PUT(event_info, EVENT(EVENT_TYPE_NMI, 2))}, NULL},
 		{LONG_MODE, {PUT(event_info, EVENT(EVENT_TYPE_NMI, 3))}, "NMI has vector 2"},
 		{LONG_MODE, {PUT(event_info, HARDWARE(31))}, NULL},
 		{LONG_MODE, {PUT(event_info, HARDWARE(32))}, "at most 31"},
 		{LONG_MODE, {PUT(event_info, HARDWARE(VECTOR_GP) | EVENT_ERROR_CODE)}, NULL},
 		{LONG_MODE, {PUT(event_info, HARDWARE(VECTOR_GP))}, "vectors that have one"},
-		{LONG_MODE, {PUT(event_info, HARDWARE(VECTOR_UD) | EVENT_ERROR_CODE)}, "that have one"},
+		{LONG_MODE,
+		 {PUT(event_info, HARDWARE(VECTOR_UD) | EVENT_ERROR_CODE)},
+		 "that have one"},
 		{LONG_MODE,
 		 {PUT(event_info, HARDWARE(VECTOR_UD) | EVENT_ERROR_CODE),
 		  SET(caps.basic, VMX_BASIC_ANY_ERROR_CODE)},
@@ -166,7 +184,9 @@ static void entry_controls_and_events(void **state)
 		 {PUT(event_info, HARDWARE(VECTOR_GP) | EVENT_ERROR_CODE),
 		  PUT(event_error_code, 0x10000)},
 		 "bits 31:16"},
-		{LONG_MODE, {PUT(event_info, HARDWARE(VECTOR_UD)), PUT(event_error_code, ~0u)}, NULL},
+		{LONG_MODE,
+		 {PUT(event_info, HARDWARE(VECTOR_UD)), PUT(event_error_code, ~0u)},
+		 NULL},
 		{LONG_MODE,
 		 {PUT(event_info, EVENT(EVENT_TYPE_SOFTWARE_EXCEPTION, 3)),
 		  PUT(event_instruction_length, 15)},
@@ -180,7 +200,9 @@ static void entry_controls_and_events(void **state)
 		 {PUT(event_info, EVENT(EVENT_TYPE_PRIVILEGED_SOFTWARE, 1)),
 		  CLEAR(caps.misc, VMX_MISC_ZERO_LENGTH)},
 		 "length 0"},
-		{LONG_MODE, {PUT(event_info, HARDWARE(VECTOR_UD)), PUT(event_instruction_length, 99)}, NULL},
+		{LONG_MODE,
+		 {PUT(event_info, HARDWARE(VECTOR_UD)), PUT(event_instruction_length, 99)},
+		 NULL},
 	};
 
 	(void)state;
@@ -251,7 +273,9 @@ static void address_space(void **state)
 		{LONG_MODE, {PUT(host_rip, ~0ULL << 47)}, NULL},
 		/* A CPU with 57 linear-address bits takes more. */
 		{LONG_MODE, {PUT(host_rip, 1ULL << 47), SET(caps.cr4_fixed1, CR4_LA57)}, NULL},
-		{LONG_MODE, {PUT(host_rip, 1ULL << 56), SET(caps.cr4_fixed1, CR4_LA57)}, "host RIP"},
+		{LONG_MODE,
+		 {PUT(host_rip, 1ULL << 56), SET(caps.cr4_fixed1, CR4_LA57)},
+		 "host RIP"},
 	};
 
 	(void)state;
@@ -311,13 +335,16 @@ static void segment_fields_are_those_of_their_register(void **state)
 			assert_int_equal(f->field, VMCS_GUEST_ES + offset / 32 * VMCS_SEGMENT_STEP);
 			break;
 		case offsetof(struct entry_segment, base):
-			assert_int_equal(f->field, VMCS_GUEST_ES_BASE + offset / 32 * VMCS_SEGMENT_STEP);
+			assert_int_equal(f->field,
+					 VMCS_GUEST_ES_BASE + offset / 32 * VMCS_SEGMENT_STEP);
 			break;
 		case offsetof(struct entry_segment, limit):
-			assert_int_equal(f->field, VMCS_GUEST_ES_LIMIT + offset / 32 * VMCS_SEGMENT_STEP);
+			assert_int_equal(f->field,
+					 VMCS_GUEST_ES_LIMIT + offset / 32 * VMCS_SEGMENT_STEP);
 			break;
 		default:
-			assert_int_equal(f->field, VMCS_GUEST_ES_RIGHTS + offset / 32 * VMCS_SEGMENT_STEP);
+			assert_int_equal(f->field,
+					 VMCS_GUEST_ES_RIGHTS + offset / 32 * VMCS_SEGMENT_STEP);
 			break;
 		}
 	}

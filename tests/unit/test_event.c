@@ -17,7 +17,8 @@ static void error_codes_go_with_their_vectors(void **state)
 {
 	(void)state;
 	for (unsigned int vector = 0; vector < 256; vector++) {
-		bool expected = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21;
+		bool expected = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 ||
+				vector == 21;
 		struct guest_event event = event_exception((uint8_t)vector, 0x1234);
 
 		assert_int_equal(event_has_error_code((uint8_t)vector), expected);
@@ -62,7 +63,8 @@ static void vectoring_is_injected_again_as_it_was(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		uint32_t info = EVENT_VALID | rows[i].type | rows[i].vector |
 				(rows[i].error_code ? EVENT_ERROR_CODE : 0);
-		struct guest_event event = event_from_vectoring(info | EVENT_NMI_UNBLOCKING, 0x77, 2);
+		struct guest_event event =
+			event_from_vectoring(info | EVENT_NMI_UNBLOCKING, 0x77, 2);
 
 		/* Bit 12 is undefined there and must be 0 here. */
 		assert_int_equal(event.info, info);
@@ -80,22 +82,18 @@ static void reserved_bits_of_vectoring_never_reach_vm_entry(void **state)
 /* SDM "Conditions for Generating a Double Fault", from the table's wording. */
 enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
-static enum class class_of(unsigned int vector)
-{
-	switch (vector) {
-	case 0: /* divide error */
-	case 10: /* invalid TSS */
-	case 11: /* segment not present */
-	case 12: /* stack fault */
-	case 13: /* general protection */
-	case 21: /* control protection */
-		return CONTRIBUTORY;
-	case 14:
-		return PAGE_FAULT;
-	case 8:
-		return DOUBLE_FAULT;
-	default:
-		return BENIGN;
+static enum class class_of(unsigned int vector) {
+	switch (vector){
+		case 0 :					  /* divide error */
+			case 10 :				  /* invalid TSS */
+				case 11 :			  /* segment not present */
+					case 12 :		  /* stack fault */
+						case 13 :	  /* general protection */
+							case 21 : /* control protection */
+								return CONTRIBUTORY;
+		case 14 : return PAGE_FAULT;
+		case 8 : return DOUBLE_FAULT;
+		default : return BENIGN;
 	}
 }
 
@@ -132,7 +130,8 @@ static void two_exceptions_meet_as_in_the_table(void **state)
 				assert_int_equal(result.error_code, 0);
 			} else {
 				assert_int_equal(result.info, event_exception(second, 2).info);
-				assert_int_equal(result.error_code, event_exception(second, 2).error_code);
+				assert_int_equal(result.error_code,
+						 event_exception(second, 2).error_code);
 			}
 		}
 	}
@@ -143,8 +142,9 @@ static void nothing_first_means_the_second_alone(void **state)
 	struct guest_event result, deferred;
 
 	(void)state;
-	assert_int_equal(event_combine(EVENT_NONE, event_exception(VECTOR_GP, 0), &result, &deferred),
-			 EVENT_DELIVER);
+	assert_int_equal(
+		event_combine(EVENT_NONE, event_exception(VECTOR_GP, 0), &result, &deferred),
+		EVENT_DELIVER);
 	assert_int_equal(result.info & EVENT_VECTOR, VECTOR_GP);
 	assert_false(deferred.info & EVENT_VALID);
 }
@@ -158,8 +158,9 @@ static void interrupts_and_nmis_are_deferred(void **state)
 		struct guest_event first = {EVENT_VALID | types[i], 0, 0};
 		struct guest_event result, deferred;
 
-		assert_int_equal(event_combine(first, event_exception(VECTOR_PF, 3), &result, &deferred),
-				 EVENT_DELIVER);
+		assert_int_equal(
+			event_combine(first, event_exception(VECTOR_PF, 3), &result, &deferred),
+			EVENT_DELIVER);
 		assert_int_equal(result.info & EVENT_VECTOR, VECTOR_PF);
 		assert_int_equal(result.error_code, 3);
 		assert_int_equal(deferred.info, first.info);
@@ -177,8 +178,8 @@ static void software_events_are_benign_whatever_their_vector(void **state)
 			struct guest_event first = {EVENT_VALID | types[i] | vector, 0, 2};
 			struct guest_event result, deferred;
 
-			assert_int_equal(event_combine(first, event_exception(VECTOR_GP, 0), &result,
-						       &deferred),
+			assert_int_equal(event_combine(first, event_exception(VECTOR_GP, 0),
+						       &result, &deferred),
 					 EVENT_DELIVER);
 			assert_int_equal(result.info & EVENT_VECTOR, VECTOR_GP);
 			assert_int_equal(result.instruction_length, 0);
@@ -195,7 +196,8 @@ static void real_mode_pushes_no_error_code(void **state)
 	assert_int_equal(event.info, EVENT_VALID | EVENT_TYPE_HARDWARE | VECTOR_GP);
 	assert_int_equal(event.error_code, 0);
 	event = event_fit_mode(event_exception(VECTOR_GP, 5), true);
-	assert_int_equal(event.info, EVENT_VALID | EVENT_TYPE_HARDWARE | EVENT_ERROR_CODE | VECTOR_GP);
+	assert_int_equal(event.info,
+			 EVENT_VALID | EVENT_TYPE_HARDWARE | EVENT_ERROR_CODE | VECTOR_GP);
 	assert_int_equal(event.error_code, 5);
 }
 
@@ -205,11 +207,12 @@ static void hostile_first_events_combine_to_something_injectable(void **state)
 	srand(3);
 	for (unsigned int round = 0; round < 100000; round++) {
 		uint32_t info = (uint32_t)rand() << 1 ^ (uint32_t)rand();
-		struct guest_event first = event_from_vectoring(info, (uint32_t)rand(), (uint32_t)rand());
+		struct guest_event first =
+			event_from_vectoring(info, (uint32_t)rand(), (uint32_t)rand());
 		struct guest_event result, deferred;
 
-		if (event_combine(first, event_exception((uint8_t)(rand() % 32), 0), &result, &deferred) ==
-		    EVENT_TRIPLE_FAULT)
+		if (event_combine(first, event_exception((uint8_t)(rand() % 32), 0), &result,
+				  &deferred) == EVENT_TRIPLE_FAULT)
 			continue;
 		assert_true(result.info & EVENT_VALID);
 		assert_int_equal(result.info & EVENT_RESERVED, 0);

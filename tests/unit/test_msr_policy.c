@@ -114,9 +114,9 @@ static void bitmap_reaches_two_ranges(void **state)
 		uint32_t msr;
 		bool in;
 	} rows[] = {
-		{0, true},	     {0x1fff, true},	 {0x2000, false},     {0xbfffffff, false},
-		{0xc0000000, true},  {0xc0001fff, true}, {0xc0002000, false}, {0xffffffff, false},
-		{0x40000000, false},
+		{0, true},	     {0x1fff, true},	  {0x2000, false},
+		{0xbfffffff, false}, {0xc0000000, true},  {0xc0001fff, true},
+		{0xc0002000, false}, {0xffffffff, false}, {0x40000000, false},
 	};
 
 	(void)state;
@@ -147,8 +147,10 @@ static void bitmap_says_what_the_rules_say(void **state)
 		for (uint32_t msr = bases[b]; msr < bases[b] + 0x2000; msr++) {
 			const struct msr_rule *rule = msr_rule_of(msr);
 
-			assert_int_equal(bitmap_exits(&bitmap[1], msr, false), rule->read != MSR_PASS);
-			assert_int_equal(bitmap_exits(&bitmap[1], msr, true), rule->write != MSR_PASS);
+			assert_int_equal(bitmap_exits(&bitmap[1], msr, false),
+					 rule->read != MSR_PASS);
+			assert_int_equal(bitmap_exits(&bitmap[1], msr, true),
+					 rule->write != MSR_PASS);
 		}
 	}
 }
@@ -156,9 +158,12 @@ static void bitmap_says_what_the_rules_say(void **state)
 static void hot_registers_do_not_exit(void **state)
 {
 	/* What Linux touches at system calls, context switches and timer interrupts. */
-	static const uint32_t hot[] = {MSR_SPEC_CTRL, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
-				       MSR_TSC_AUX,   MSR_EFER,	   MSR_LSTAR,	0x6e0 /* TSC_DEADLINE */,
-				       0x10 /* TSC */, 0x808 /* x2APIC TPR */, 0x80b /* x2APIC EOI */};
+	static const uint32_t hot[] = {MSR_SPEC_CTRL,  MSR_FS_BASE,
+				       MSR_GS_BASE,    MSR_KERNEL_GS_BASE,
+				       MSR_TSC_AUX,    MSR_EFER,
+				       MSR_LSTAR,      0x6e0 /* TSC_DEADLINE */,
+				       0x10 /* TSC */, 0x808 /* x2APIC TPR */,
+				       0x80b /* x2APIC EOI */};
 	uint8_t bitmap[MSR_BITMAP_SIZE];
 
 	(void)state;
@@ -171,8 +176,8 @@ static void hot_registers_do_not_exit(void **state)
 
 static void feature_control_reads_locked_off(void **state)
 {
-	const uint64_t off = FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX | FEATURE_CONTROL_SENTER |
-			     FEATURE_CONTROL_SGX;
+	const uint64_t off = FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX |
+			     FEATURE_CONTROL_SENTER | FEATURE_CONTROL_SGX;
 	const uint64_t machine_check = 1ULL << 20;
 
 	(void)state;
