@@ -52,8 +52,9 @@ $(BOOT_OUT)/%.o: boot/%.c
 	$(EFI_CC) $(EFI_CFLAGS) $(EFI_CFLAGS_$*) -DSECPOD_VERSION='"$(BOOT_VERSION)"' -MMD -MP \
 		-c -o $@ $<
 
-# The C library's own functions must not be turned into calls of themselves.
-EFI_CFLAGS_string := -fno-tree-loop-distribute-patterns
+# The C library's own functions must not be turned into calls of themselves; clang does not do that
+# in a freestanding program.
+EFI_CFLAGS_string := $(if $(findstring clang,$(EFI_CC)),,-fno-tree-loop-distribute-patterns)
 
 $(BOOT_OUT)/monitor.stripped: $(MONITOR_ELF)
 	@mkdir -p $(@D)
