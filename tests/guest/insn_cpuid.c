@@ -118,7 +118,10 @@ static void registers_are_kept(void)
 		: "+a"(rax), "+b"(rbx), "+c"(rcx), "+d"(rdx), "=&S"(wrong), "=&D"(flags)
 		:
 		: "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
-	check(!(rax >> 32 | rbx >> 32 | rcx >> 32 | rdx >> 32), "an upper half is not zero");
+	check(!(rax >> 32), "RAX is %lx", rax);
+	check(!(rbx >> 32), "RBX is %lx", rbx);
+	check(!(rcx >> 32), "RCX is %lx", rcx);
+	check(!(rdx >> 32), "RDX is %lx", rdx);
 	check(!wrong, "a register is not kept");
 	check(flags == 0x8d7, "flags are %lx", flags);
 }
