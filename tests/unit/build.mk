@@ -27,6 +27,7 @@ unit_ept_protect := $(unit_ept_sources)
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
 unit_invalidate := ept/invalidate.c $(unit_ept_sources)
+unit_secure_space := secpod/secure_space.c $(unit_ept_sources)
 unit_capabilities := vmx/capabilities.c
 unit_cr_rules := vmx/cr_rules.c
 unit_event := vmx/event.c
