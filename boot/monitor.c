@@ -7,6 +7,7 @@
 #include "boot/elf.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
+#include "boot/paging.h"
 
 #define PAGE 0x1000ul
 #define KIB 0x400ul
@@ -21,6 +22,18 @@ static const EFI_GUID acpi_20_guid = {
 static uint64_t page_align(uint64_t size)
 {
 	return (size + PAGE - 1) & ~(PAGE - 1);
+}
+
+/* SDM "Control Registers". */
+#define CR4_LA57 (1ul << 12)
+
+static bool executable(uint64_t base, uint64_t size)
+{
+	uint64_t cr3, cr4;
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	return paging_executable(cr3, cr4 & CR4_LA57, base, size);
 }
 
 static uint64_t acpi_rsdp(void)
@@ -81,6 +94,10 @@ static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct c
 	handoff->acpi_rsdp = acpi_rsdp();
 	fill_config(&handoff->config, config);
 	region_make_executable(base, layout.size);
+	if (!executable(base, layout.size)) {
+		say("not started: the firmware lets no code run in reserved memory");
+		return NULL;
+	}
 	*entry = (secpod_entry_fn)(base + layout.entry);
 	return handoff;
 }

@@ -39,6 +39,7 @@ unit_entry_check_guest := $(unit_entry_check)
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c
+unit_paging := boot/paging.c
 unit_ranges := boot/ranges.c
 unit_text := boot/text.c
 
