@@ -32,6 +32,11 @@ struct processor_info {
 struct mp_services_protocol {
 	EFI_STATUS(EFIAPI *get_number)(struct mp_services_protocol *this, UINTN *all, UINTN *enabled);
 	EFI_STATUS(EFIAPI *get_info)(struct mp_services_protocol *this, UINTN number, struct processor_info *info);
+	VOID *startup_all;
+	/* Without an event the call waits for procedure to return. */
+	EFI_STATUS(EFIAPI *startup_this)
+	(struct mp_services_protocol *this, VOID(EFIAPI *procedure)(VOID *argument), UINTN number,
+	 EFI_EVENT event, UINTN timeout_us, VOID *argument, BOOLEAN *finished);
 };
 
 #endif

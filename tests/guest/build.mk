@@ -11,8 +11,9 @@ guest_instructions := instructions insn_cpuid insn_msr insn_control insn_vmx ins
 guest_exceptions := exceptions
 guest_secure := secure
 guest_nmi := nmi
+guest_processors := processors ap_start
 
-GUEST_NAMES := instructions exceptions nmi secure
+GUEST_NAMES := instructions exceptions nmi secure processors
 GUEST_PAYLOADS := $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_NAMES))
 
 guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1))) $(GUEST_OUT)/trap_entry.o \
