@@ -17,20 +17,21 @@
 /* Called by GNU-EFI's start-up code. */
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
-/* On the image handle of a running SecPod, so that a copy started by it knows. */
+/* On the image handle of a running SecPod, so that a copy of it knows. */
 static const EFI_GUID marker_guid = {
 	0x5ec9d0d1, 0x7b1c, 0x4d0e, {0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x65}};
 
-/* A copy of SecPod under another name must not start the first one again, and so on for ever. */
-static bool started_by_secpod(void)
+/*
+ * A boot entry may lead back here through any number of loaders; SecPod must not start the first
+ * one again, and so on for ever.
+ */
+static bool already_running(void)
 {
-	EFI_GUID guid = LOADED_IMAGE_PROTOCOL;
 	EFI_GUID marker = marker_guid;
-	EFI_LOADED_IMAGE *self = protocol_on(own_image, &guid);
-	void *interface;
+	UINTN size = 0;
 
-	return self != NULL && self->ParentHandle != NULL &&
-	       !EFI_ERROR(boot_services->HandleProtocol(self->ParentHandle, &marker, &interface));
+	return boot_services->LocateHandle(ByProtocol, &marker, NULL, &size, NULL) ==
+	       EFI_BUFFER_TOO_SMALL;
 }
 
 static void set_marker(void)
@@ -92,7 +93,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	EFI_STATUS status;
 
 	firmware_init(image, table);
-	if (started_by_secpod()) {
+	if (already_running()) {
 		say("this is another copy of SecPod; back to the first");
 		return EFI_ALREADY_STARTED;
 	}
