@@ -335,7 +335,7 @@ def arguments(kind):
     parser.add_argument("--image", help="disk image; a copy of it is used")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--megs", type=int, default=1024, help="memory in MiB (default %(default)s)")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds (default %(default)s)")
+    parser.add_argument("--timeout", type=int, default=300, help="seconds (default %(default)s)")
     parser.add_argument("--expect", action="append", help="regular expression that must occur")
     parser.add_argument("--forbid", action="append", help="regular expression that must not occur")
     parser.add_argument("--allow", action="append", help="take this one off the built-in forbidden ones")
