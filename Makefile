@@ -3,6 +3,10 @@
 .DEFAULT_GOAL := all
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+# V=1 shows every command.
+ifneq ($(V),1)
+MAKEFLAGS += --silent
+endif
 
 # ---- the monitor's compiler and flags (boot/ and tests/guest use their own, see their build.mk)
 
@@ -95,7 +99,7 @@ test: setup
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(GUEST_PAYLOADS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads
 	scripts/system-tests $(T)
 
 bench: setup

@@ -117,7 +117,8 @@ static BOOLEAN settings_path(const EFI_DEVICE_PATH *node, CHAR16 *path)
 		const CHAR16 *name = (const CHAR16 *)(node + 1);
 		UINTN units = (DevicePathNodeLength(node) - sizeof(*node)) / sizeof(CHAR16);
 
-		if (DevicePathType(node) != MEDIA_DEVICE_PATH || DevicePathSubType(node) != MEDIA_FILEPATH_DP)
+		if (DevicePathType(node) != MEDIA_DEVICE_PATH ||
+		    DevicePathSubType(node) != MEDIA_FILEPATH_DP)
 			continue;
 		for (UINTN i = 0; i < units && name[i] && length < PATH_MAX - 1; i++)
 			path[length++] = name[i];
@@ -241,7 +242,8 @@ static EFI_STATUS install_acpi(EFI_BOOT_SERVICES *bs)
 	UINT32 apic_id[TABLES_MAX_CPUS];
 	UINT32 cpus = find_cpus(bs, apic_id);
 	/* The protocol points the FADT to the DSDT, in whichever order they come. */
-	const struct acpi_header *const tables[] = {tables_dsdt(), tables_fadt(), tables_madt(apic_id, cpus)};
+	const struct acpi_header *const tables[] = {tables_dsdt(), tables_fadt(),
+						    tables_madt(apic_id, cpus)};
 	struct acpi_table_protocol *acpi;
 	UINTN key;
 	EFI_STATUS status = bs->LocateProtocol(&acpi_table_guid, NULL, (VOID **)&acpi);
@@ -275,7 +277,8 @@ static void put_node_header(EFI_DEVICE_PATH *node, UINT8 type, UINT8 subtype, UI
 }
 
 /* The path of a file on a volume: the volume's own path and one file node. */
-static EFI_STATUS file_path(EFI_BOOT_SERVICES *bs, EFI_HANDLE volume, const char *name, EFI_DEVICE_PATH **path)
+static EFI_STATUS file_path(EFI_BOOT_SERVICES *bs, EFI_HANDLE volume, const char *name,
+			    EFI_DEVICE_PATH **path)
 {
 	CHAR16 wide[PATH_MAX];
 	UINTN bytes = widen(name, wide, PATH_MAX) * sizeof(CHAR16);
@@ -321,7 +324,8 @@ static EFI_STATUS start_next(EFI_BOOT_SERVICES *bs, EFI_HANDLE self, EFI_HANDLE 
 		status = bs->HandleProtocol(next, &loaded_image_guid, (VOID **)&loaded);
 		if (EFI_ERROR(status))
 			return failed("setting load options", status);
-		loaded->LoadOptionsSize = (UINT32)(widen(settings->options, options, FILE_MAX) * sizeof(CHAR16));
+		loaded->LoadOptionsSize =
+			(UINT32)(widen(settings->options, options, FILE_MAX) * sizeof(CHAR16));
 		loaded->LoadOptions = options;
 	}
 	if (settings->mark) {

@@ -59,8 +59,8 @@ struct __attribute__((packed)) fadt {
 	uint8_t reset_value;
 	uint8_t reserved2[3];
 	uint64_t x_facs, x_dsdt;
-	struct generic_address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control,
-		x_pm_timer, x_gpe0, x_gpe1, sleep_control, sleep_status;
+	struct generic_address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control,
+		x_pm2_control, x_pm_timer, x_gpe0, x_gpe1, sleep_control, sleep_status;
 };
 _Static_assert(sizeof(struct fadt) == 268, "FADT revision 5");
 _Static_assert(offsetof(struct fadt, flags) == 112, "FADT Flags");
@@ -100,11 +100,9 @@ struct __attribute__((packed)) madt {
  * Lengths are those of "Package Length Encoding": the length byte counts itself.
  */
 static const uint8_t aml[] = {
-	0x10, 0x1d, '\\', '_', 'S', 'B', '_',
-	0x5b, 0x82, 0x15, 'P', 'C', 'I', '0',
-	0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03,
-	0x08, '_', 'U', 'I', 'D', 0x00,
-	0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00,
+	0x10, 0x1d, '\\', '_', 'S', 'B',  '_',	0x5b, 0x82, 0x15, 'P',	'C',  'I',  '0',
+	0x08, '_',  'H',  'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, 0x08, '_',  'U',  'I',
+	'D',  0x00, 0x08, '_', 'S', '5',  '_',	0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00,
 };
 
 struct __attribute__((packed)) dsdt {
@@ -174,20 +172,26 @@ const struct acpi_header *tables_madt(const uint32_t *apic_id, uint32_t cpus)
 
 	madt.lapic_address = LAPIC_ADDRESS;
 	madt.flags = MADT_PCAT_COMPAT;
-	madt.ioapic = (struct madt_ioapic){.type = MADT_IOAPIC, .length = sizeof(madt.ioapic),
-					   .ioapic_id = IOAPIC_ID, .address = IOAPIC_ADDRESS};
+	madt.ioapic = (struct madt_ioapic){.type = MADT_IOAPIC,
+					   .length = sizeof(madt.ioapic),
+					   .ioapic_id = IOAPIC_ID,
+					   .address = IOAPIC_ADDRESS};
 	/* The 8254 is wired to input 2. */
-	madt.override[0] = (struct madt_override){.type = MADT_OVERRIDE, .length = sizeof(madt.override[0]),
-						  .source = 0, .gsi = 2};
-	madt.override[1] = (struct madt_override){.type = MADT_OVERRIDE, .length = sizeof(madt.override[1]),
-						  .source = SCI_IRQ, .gsi = SCI_IRQ,
+	madt.override[0] = (struct madt_override){
+		.type = MADT_OVERRIDE, .length = sizeof(madt.override[0]), .source = 0, .gsi = 2};
+	madt.override[1] = (struct madt_override){.type = MADT_OVERRIDE,
+						  .length = sizeof(madt.override[1]),
+						  .source = SCI_IRQ,
+						  .gsi = SCI_IRQ,
 						  .flags = INTI_HIGH_LEVEL};
 	for (uint32_t i = 0; i < cpus && i < TABLES_MAX_CPUS; i++)
-		madt.lapic[i] = (struct madt_lapic){.type = MADT_LAPIC, .length = sizeof(madt.lapic[i]),
+		madt.lapic[i] = (struct madt_lapic){.type = MADT_LAPIC,
+						    .length = sizeof(madt.lapic[i]),
 						    .processor_id = (uint8_t)i,
 						    .apic_id = (uint8_t)apic_id[i],
 						    .flags = LAPIC_ENABLED};
-	return finish(&madt.header, "APIC", 3, offsetof(struct madt, lapic) + cpus * sizeof(madt.lapic[0]));
+	return finish(&madt.header, "APIC", 3,
+		      offsetof(struct madt, lapic) + cpus * sizeof(madt.lapic[0]));
 }
 
 const struct acpi_header *tables_dsdt(void)

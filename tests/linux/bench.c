@@ -126,9 +126,10 @@ static void measure_cpuid(uint32_t leaf)
 		uint32_t low1, high1, low2, high2, b, c;
 		uint64_t spent;
 
-		__asm__ volatile("rdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\tmov %6, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\trdtsc"
-				 : "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), "=&b"(b), "=&c"(c)
-				 : "r"(leaf));
+		__asm__ volatile(
+			"rdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\tmov %6, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\trdtsc"
+			: "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), "=&b"(b), "=&c"(c)
+			: "r"(leaf));
 		/* Between the two RDTSC: two MOV, one MOV, one XOR, CPUID, RDTSC. */
 		spent = ((uint64_t)high2 << 32 | low2) - ((uint64_t)high1 << 32 | low1) - 6u;
 		if (spent < best)
@@ -162,9 +163,21 @@ int bench_main(void)
 }
 
 static const char *const reason_names[SECPOD_STAT_EXIT_REASONS] = {
-	[0] = "exception or NMI", [2] = "triple fault", [3] = "INIT", [4] = "SIPI", [8] = "NMI window",
-	[9] = "task switch", [10] = "CPUID", [11] = "GETSEC", [13] = "INVD", [18] = "VMCALL",
-	[28] = "CR access", [31] = "RDMSR", [32] = "WRMSR", [48] = "EPT violation", [55] = "XSETBV",
+	[0] = "exception or NMI",
+	[2] = "triple fault",
+	[3] = "INIT",
+	[4] = "SIPI",
+	[8] = "NMI window",
+	[9] = "task switch",
+	[10] = "CPUID",
+	[11] = "GETSEC",
+	[13] = "INVD",
+	[18] = "VMCALL",
+	[28] = "CR access",
+	[31] = "RDMSR",
+	[32] = "WRMSR",
+	[48] = "EPT violation",
+	[55] = "XSETBV",
 };
 
 int summary_main(void)
@@ -183,11 +196,14 @@ int summary_main(void)
 		value = stat_of(SECPOD_STAT_EXIT_REASON + reason);
 		if (value)
 			printf("GUEST: summary: exits %3u %-16s %llu\n", reason,
-			       reason_names[reason] ? reason_names[reason] : "", (unsigned long long)value);
+			       reason_names[reason] ? reason_names[reason] : "",
+			       (unsigned long long)value);
 	}
 	printf("GUEST: summary: EPT pages 1G %llu, 2M %llu, 4K %llu, tables %llu\n",
-	       (unsigned long long)stat_of(SECPOD_STAT_EPT_1G), (unsigned long long)stat_of(SECPOD_STAT_EPT_2M),
-	       (unsigned long long)stat_of(SECPOD_STAT_EPT_4K), (unsigned long long)stat_of(SECPOD_STAT_EPT_TABLES));
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_1G),
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_2M),
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_4K),
+	       (unsigned long long)stat_of(SECPOD_STAT_EPT_TABLES));
 	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_RAM) >> 10,
 	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10);
@@ -198,7 +214,7 @@ int summary_main(void)
 	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_REQUESTS),
 	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_KICKS),
 	       (unsigned long long)stat_of(SECPOD_STAT_NMI_QUEUED));
-	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n", (unsigned long long)root,
-	       (unsigned long long)(now - launch));
+	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n",
+	       (unsigned long long)root, (unsigned long long)(now - launch));
 	return 0;
 }

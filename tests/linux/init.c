@@ -92,7 +92,8 @@ static int run_shell(void)
 
 	if (child == 0) {
 		setsid();
-		execl("/bin/busybox", "busybox", "setsid", "-c", "/bin/busybox", "sh", "-l", (char *)NULL);
+		execl("/bin/busybox", "busybox", "setsid", "-c", "/bin/busybox", "sh", "-l",
+		      (char *)NULL);
 		_exit(127);
 	}
 	return child < 0 || waitpid(child, &status, 0) != child;

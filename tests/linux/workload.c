@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -30,17 +31,18 @@
 #define FILE_BYTES (1u << 20)
 #define PAGES 256
 #define FLOAT_ROUNDS 200000
+#define VECTOR_ROUNDS 500
 
 static int checks;
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		checks++;                                                                          \
-		if (!(condition)) {                                                                \
-			printf("GUEST: workload: line %d: %s (errno %d)\n", __LINE__, #condition,  \
-			       errno);                                                             \
-			return 1;                                                                  \
-		}                                                                                  \
+#define CHECK(condition)                                                                          \
+	do {                                                                                      \
+		checks++;                                                                         \
+		if (!(condition)) {                                                               \
+			printf("GUEST: workload: line %d: %s (errno %d)\n", __LINE__, #condition, \
+			       errno);                                                            \
+			return 1;                                                                 \
+		}                                                                                 \
 	} while (0)
 
 static uint32_t next_random(uint32_t *state)
@@ -98,7 +100,9 @@ static int test_pipes(void)
 	if (child == 0) {
 		fill(buffer, sizeof(buffer), 7);
 		while (done < sizeof(buffer)) {
-			ssize_t n = write(fd[1], buffer + done, 3001 < sizeof(buffer) - done ? 3001 : sizeof(buffer) - done);
+			ssize_t n =
+				write(fd[1], buffer + done,
+				      3001 < sizeof(buffer) - done ? 3001 : sizeof(buffer) - done);
 
 			if (n <= 0)
 				_exit(1);
@@ -187,7 +191,8 @@ static void on_signal(int number)
 static int test_memory(void)
 {
 	size_t size = PAGES * 4096u;
-	uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	volatile bool faulted = false;
 	pid_t child;
 	int status;
@@ -271,6 +276,53 @@ static int test_floating_point(void)
 	return 0;
 }
 
+/*
+ * Sixteen 256-bit registers keep what this process put there over an exit and a switch to another process
+ * that has other values there.
+ */
+static __attribute__((target("avx"))) bool vectors_survive(uint32_t seed)
+{
+	static const long yield = SYS_sched_yield;
+	uint8_t before[16][32] __attribute__((aligned(32)));
+	uint8_t after[16][32] __attribute__((aligned(32)));
+	long result;
+
+	fill(before[0], sizeof(before), seed);
+#define LOAD(n) "vmovdqa " #n "*32(%[from]), %%ymm" #n "\n\t"
+#define STORE(n) "vmovdqa %%ymm" #n ", " #n "*32(%[to])\n\t"
+#define ALL(op)                                                                                 \
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) \
+		op(14) op(15)
+	__asm__ volatile(ALL(LOAD) "syscall\n\t"
+				   "xor %%eax, %%eax\n\t"
+				   "cpuid\n\t" ALL(STORE) "vzeroupper"
+			 : "=a"(result)
+			 : "0"(yield), [from] "r"(before), [to] "r"(after)
+			 : "rbx", "rcx", "rdx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3",
+			   "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+			   "xmm12", "xmm13", "xmm14", "xmm15");
+	return !memcmp(before, after, sizeof(before));
+}
+
+static int test_vectors(void)
+{
+	pid_t child;
+	bool ok = true;
+	int status;
+
+	if (!__builtin_cpu_supports("avx"))
+		return 0;
+	child = fork();
+	CHECK(child >= 0);
+	for (uint32_t i = 0; i < VECTOR_ROUNDS; i++)
+		ok = vectors_survive(2 * i + (child == 0)) && ok;
+	if (child == 0)
+		_exit(ok ? 0 : 1);
+	CHECK(ok);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	return 0;
+}
+
 static int test_time(void)
 {
 	struct timespec before, after, wait = {0, 50000000};
@@ -278,15 +330,16 @@ static int test_time(void)
 	CHECK(clock_gettime(CLOCK_MONOTONIC, &before) == 0);
 	CHECK(nanosleep(&wait, NULL) == 0);
 	CHECK(clock_gettime(CLOCK_MONOTONIC, &after) == 0);
-	CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >= 50000000L);
+	CHECK((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec >=
+	      50000000L);
 	return 0;
 }
 
 int workload_main(void)
 {
 	static int (*const tests[])(void) = {
-		test_processes, test_pipes,   test_files,	   test_threads,
-		test_memory,	test_signals, test_floating_point, test_time,
+		test_processes, test_pipes,	     test_files,   test_threads, test_memory,
+		test_signals,	test_floating_point, test_vectors, test_time,
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
@@ -325,8 +378,10 @@ int hotplug_main(void)
 			CHECK(get_nprocs() == cpus);
 			CPU_ZERO(&other);
 			CPU_SET((size_t)cpu, &other);
-			CHECK(sched_setaffinity(0, sizeof(other), &other) == 0 && sched_getcpu() == cpu);
-			CHECK(!strcmp(guest_signature(), "none") || guest_cpuid(0x40000001u, 0).eax != 0);
+			CHECK(sched_setaffinity(0, sizeof(other), &other) == 0 &&
+			      sched_getcpu() == cpu);
+			CHECK(!strcmp(guest_signature(), "none") ||
+			      guest_cpuid(0x40000001u, 0).eax != 0);
 			CPU_ZERO(&other);
 			CPU_SET(0, &other);
 			CHECK(sched_setaffinity(0, sizeof(other), &other) == 0);
