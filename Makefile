@@ -36,7 +36,7 @@ help:
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make bench        exits, instructions and sizes against their limits"
 	@echo "  make image        the disk image of make run: build/image/run.img"
-	@echo "  make check-format formatting against .clang-format"
+	@echo "  make check-format formatting against .clang-format (make format applies it)"
 	@echo "  make lint         static analysis"
 	@echo "  make clean        remove what was built, keep what set-up fetched"
 
@@ -111,9 +111,12 @@ bench: setup
 # What git would commit: tracked and new files, no ignored ones.
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
-.PHONY: check-format lint
+.PHONY: check-format format lint
 check-format:
 	scripts/check-format $(C_FILES)
+
+format:
+	clang-format -i --style=file $(C_FILES)
 
 lint: build/newlib/libc.a
 	scripts/lint $(C_FILES)
