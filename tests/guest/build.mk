@@ -10,10 +10,11 @@ guest_common := payload trap machine access
 guest_instructions := instructions insn_cpuid insn_msr insn_control insn_vmx insn_step
 guest_exceptions := exceptions
 guest_secure := secure
+guest_modes := modes mode_switch
 guest_nmi := nmi
 guest_processors := processors ap_start
 
-GUEST_NAMES := instructions exceptions nmi secure processors
+GUEST_NAMES := instructions exceptions nmi secure processors modes
 GUEST_PAYLOADS := $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_NAMES))
 
 guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1))) $(GUEST_OUT)/trap_entry.o \

@@ -11,6 +11,7 @@
 #define POOL_PAGES 96u
 #define IDENTITY_GIB 4u
 #define LOW_LIMIT 0x9ffffULL /* of conventional memory a SIPI can name */
+#define LOW_PAGES 2u
 #define STACK_SIZE 8192u
 #define IST_STACKS 3u
 
@@ -64,7 +65,7 @@ static uint64_t *pml4;
 static uint64_t *window;
 static uint8_t *pool;
 static unsigned int pool_used;
-static void *low_page;
+static void *low_pages;
 static uint8_t user_stack[PAGE] __attribute__((aligned(16)));
 static uint8_t stacks[IST_STACKS + 1][STACK_SIZE] __attribute__((aligned(16)));
 
@@ -136,9 +137,9 @@ bool machine_prepare(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	pool = (uint8_t *)(uintptr_t)memory;
 	for (uint64_t i = 0; i < (uint64_t)POOL_PAGES * PAGE; i++)
 		pool[i] = 0;
-	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData, 1,
-						&low) == EFI_SUCCESS)
-		low_page = (void *)(uintptr_t)low;
+	if (system->BootServices->AllocatePages(AllocateMaxAddress, EfiRuntimeServicesData,
+						LOW_PAGES, &low) == EFI_SUCCESS)
+		low_pages = (void *)(uintptr_t)low;
 	build_page_tables();
 	build_descriptor_tables();
 	return true;
@@ -226,9 +227,9 @@ void *machine_page(void)
 	return pool + (uint64_t)pool_used++ * PAGE;
 }
 
-void *machine_low_page(void)
+void *machine_low_pages(void)
 {
-	return low_page;
+	return low_pages;
 }
 
 void *machine_window(unsigned int slot, uint64_t phys, uint64_t rights)

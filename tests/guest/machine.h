@@ -48,8 +48,8 @@ uint64_t machine_image_base(void);
 /* machine_page - a zeroed page below 4 GiB that nobody else uses; never given back. */
 void *machine_page(void);
 
-/* machine_low_page - one page below 1 MiB, for code that starts in real mode; NULL: none. */
-void *machine_low_page(void);
+/* machine_low_pages - two pages below 1 MiB, for code that runs in real mode; NULL: none. */
+void *machine_low_pages(void);
 
 /*
  * machine_window - map physical page frame phys at slot (0-511) of the window with rights (PTE_*), and return

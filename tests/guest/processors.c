@@ -112,7 +112,7 @@ static volatile struct ap_state *ap_state(void)
 
 static uint64_t in_page(const char *label)
 {
-	return (uint64_t)(uintptr_t)low + (uint64_t)(label - ap_start);
+	return (uint64_t)(uintptr_t)low + (uintptr_t)label - (uintptr_t)ap_start;
 }
 
 static void prepare_page(bool by_protected_mode)
@@ -122,7 +122,7 @@ static void prepare_page(bool by_protected_mode)
 
 	for (unsigned int i = 0; i < PAGE; i++)
 		low[i] = 0;
-	for (unsigned int i = 0; i < ap_start_end - ap_start; i++)
+	for (uint64_t i = 0; i < (uintptr_t)ap_start_end - (uintptr_t)ap_start; i++)
 		low[i] = (uint8_t)ap_start[i];
 	*parameters = (struct ap_parameters){
 		.gdt_low = gdtr.limit | gdtr.base << 16,
@@ -477,7 +477,7 @@ static void mtrr_writes_with_a_halted_cpu(void)
 
 static void need_low_page(void)
 {
-	low = machine_low_page();
+	low = machine_low_pages();
 	apic_enable();
 	check(low != NULL, "no page below 1 MiB");
 	check(apic_id() == bsp_apic_id, "boot CPU is %x, not %x", apic_id(), bsp_apic_id);
