@@ -34,6 +34,7 @@ help:
 	@echo "  make test         everything below, but bench"
 	@echo "  make unit         unit tests on this machine"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
+	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
 	@echo "  make image        the disk image of make run: build/image/run.img"
 	@echo "  make check-format formatting against .clang-format (make format applies it)"
@@ -46,6 +47,7 @@ help:
 -include tests/linux/build.mk
 -include tests/guest/build.mk
 -include tests/unit/build.mk
+-include tests/attacks/build.mk
 
 .PHONY: all
 all: build/secpod.efi build/.monitor-size

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+#
+# Attacks on what SecPod protects, as modules for the stock kernels and as programs:
+#   build/tests/attacks/VERSION/initramfs.cpio.gz	for --initramfs of scripts/mkimage
+# "make attacks" runs them all without SecPod and with it, and prints the table.
+
+ATTACK_KERNELS := 6.1 6.12
+ATTACK_CC ?= gcc
+ATTACK_MODULES := $(filter-out secpod_attack,$(patsubst tests/attacks/modules/%.c,%,$(sort \
+	$(wildcard tests/attacks/modules/*.c))))
+ATTACK_SOURCES := $(wildcard tests/attacks/modules/*)
+ATTACK_INIT_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard tests/attacks/*.c)))
+ATTACK_INITRAMFS := $(foreach kernel,$(ATTACK_KERNELS),build/tests/attacks/$(kernel)/initramfs.cpio.gz)
+
+# The headers' own compiler may be newer than this machine's: then its one option that is not known is
+# not used. BTF and debug information would only make the modules larger.
+ATTACK_KBUILD := CC=$(ATTACK_CC) CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_GCC_PLUGINS= \
+	$(if $(shell $(ATTACK_CC) -fmin-function-alignment=16 -E -x c /dev/null 2>/dev/null),,\
+		CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=)
+
+build/tests/attacks/%.o: tests/attacks/%.c
+	@mkdir -p $(@D)
+	$(ATTACK_CC) -std=gnu11 -D_GNU_SOURCE -O2 -I. $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. \
+		-MMD -MP -c -o $@ $<
+
+build/tests/attacks/init: $(ATTACK_INIT_OBJECTS)
+	$(ATTACK_CC) -static -s -Wl,--build-id=none -o $@ $(ATTACK_INIT_OBJECTS)
+
+# Kbuild writes beside the sources: they are copied first.
+build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
+		build/headers/%/build/Makefile tests/attacks/build.mk
+	@rm -rf $(@D)
+	@mkdir -p $(@D)/modules
+	@cp $(ATTACK_SOURCES) guest-support/include/secpod_abi.h $(@D)/modules
+	@printf '%s\n' 'ccflags-y += -g0' 'obj-m += secpod_attack.o $(ATTACK_MODULES:=.o)' \
+		>$(@D)/modules/Kbuild
+	$(MAKE) -C build/headers/$*/build M=$(CURDIR)/$(@D)/modules $(ATTACK_KBUILD) modules \
+		>$(@D)/log 2>&1 || { grep -iE -A 3 'error|warning' $(@D)/log || tail $(@D)/log; exit 1; }
+	@! grep -iE 'warning: |error: ' $(@D)/log | grep -v 'the compiler differs'
+	@touch $@
+
+build/tests/attacks/%/initramfs.cpio.gz: build/tests/attacks/%/modules.built build/tests/attacks/init \
+		scripts/mkinitramfs
+	@rm -rf $(@D)/archive
+	@mkdir -p $(@D)/archive/attacks
+	@for module in $(@D)/modules/*.ko; do \
+		strip -g -o $(@D)/archive/attacks/$${module##*/} $$module; done
+	scripts/mkinitramfs $@ build/tests/attacks/init
+	@find $(@D)/archive -exec touch -h -d "@$(SOURCE_DATE_EPOCH)" {} +
+	@(cd $(@D)/archive && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 \
+		--reproducible --device-independent) | gzip -9n >>$@
+
+build/headers/%/build/Makefile:
+	@echo "attacks: no headers of the kernel $* (run scripts/setup)"; exit 1
+
+.PHONY: attacks
+attacks: setup
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
+	scripts/run-attacks --kernel 6.1 --cpus 1 --expected tests/attacks/refused.list
+	scripts/run-attacks --kernel 6.12 --cpus 2 --expected tests/attacks/refused.list
+
+-include $(ATTACK_INIT_OBJECTS:.o=.d)

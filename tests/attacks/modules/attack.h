@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What the attacks share. Each is a module whose initialization makes the attempt; it never stays loaded.
+ * secpod_attack.ko stays: it judges the attempt, also when the attempt killed its thread, and prints
+ *   ATTACK: NAME succeeded|refused|impossible DETAIL
+ */
+#ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
+#define SECPOD_TESTS_ATTACKS_ATTACK_H
+
+#include <linux/module.h>
+#include <linux/mm.h>
+#include <linux/types.h>
+#include <asm/asm.h>
+
+struct attack {
+	const char *name;
+	/* Whether the CPU has what the attack misuses, as far as CPUID tells; NULL: every CPU has. */
+	bool (*possible)(void);
+	/* Makes the attempt. Result: 0, or a negative errno when it could not be prepared. May not return. */
+	int (*attempt)(void);
+	/* Whether the attempt had its effect, by looking at the target itself; says what it saw. */
+	bool (*effect)(void);
+	/* Takes the effect back, so that the machine lives on; called when there was one. May be NULL. */
+	void (*undo)(void);
+};
+
+/* attack_run - the whole of a module's initialization. Result: a negative errno, always. */
+int attack_run(const struct attack *attack);
+
+/* attack_detail - the last part of the report line, as for printk, without a line's end. */
+__printf(1, 2) void attack_detail(const char *format, ...);
+
+/* attack_under_secpod - whether SecPod signs as the hypervisor. */
+bool attack_under_secpod(void);
+
+/*
+ * attack_secure_space - memory that the guest must not reach; without SecPod ordinary RAM that firmware
+ * would have kept for itself just like that (memmap= on the kernel's command line).
+ * Result: 0 with first byte and size, -ENOENT.
+ */
+int attack_secure_space(u64 *base, u64 *size);
+
+/*
+ * attack_map - maps one page of any physical memory with any protection, for as long as the machine
+ * runs. Result: NULL without memory.
+ */
+void *attack_map(u64 physical, pgprot_t protection);
+
+/* attack_symbol - address of any symbol of the kernel, exported or not; 0 when there is none. */
+unsigned long attack_symbol(const char *name);
+
+/* attack_read_only - whether the kernel's page tables forbid writing at address. */
+bool attack_read_only(const void *address);
+
+#define ATTACK_MODULE(attack)                                                \
+	static int __init attack_init(void)                                  \
+	{                                                                    \
+		return attack_run(&(attack));                                \
+	}                                                                    \
+	module_init(attack_init);                                            \
+	MODULE_DESCRIPTION("Attack on the kernel's protections, for tests"); \
+	MODULE_LICENSE("Dual MIT/GPL")
+
+/*
+ * An instruction that may raise an exception, inside asm with the operand [fault] "+r"(fault), an
+ * unsigned int that is 1 before: it is 0 afterwards if there was none.
+ */
+#define ATTACK_TRY(instruction)      \
+	"1: " instruction "\n\t"     \
+	"xor %k[fault], %k[fault]\n" \
+	"2:\n\t" _ASM_EXTABLE(1b, 2b)
+
+static inline unsigned long attack_read_cr0(void)
+{
+	unsigned long value;
+
+	asm volatile("mov %%cr0, %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+/* Not the kernel's own functions: they put pinned bits back. */
+static inline void attack_write_cr0(unsigned long value)
+{
+	asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline unsigned long attack_read_cr4(void)
+{
+	unsigned long value;
+
+	asm volatile("mov %%cr4, %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+static inline void attack_write_cr4(unsigned long value)
+{
+	asm volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
+#endif

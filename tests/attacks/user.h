@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attacks that are programs. Attempt and effect each run in a process of their own, which the attempt may
+ * well kill. What the one wants to tell the other is in user_shared.
+ */
+#ifndef SECPOD_TESTS_ATTACKS_USER_H
+#define SECPOD_TESTS_ATTACKS_USER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define USER_DETAIL_SIZE 128
+
+struct user_shared {
+	uint64_t value;
+	char detail[USER_DETAIL_SIZE];
+};
+
+/* Shared by the runner and all its children; cleared before each attack. */
+extern struct user_shared *user_shared;
+
+/* Memory that the guest must not reach, or without SecPod what stands for it. */
+extern uint64_t user_secure_base;
+extern uint64_t user_secure_size;
+
+struct user_attack {
+	const char *name;
+	bool (*possible)(void); /* NULL: always */
+	int (*attempt)(void);	/* 0, or a negative errno when it could not be prepared */
+	bool (*effect)(void);
+};
+
+extern const struct user_attack devmem_read, devmem_write, devmem_execute;
+
+/* user_under_secpod - whether SecPod signs as the hypervisor. */
+bool user_under_secpod(void);
+
+#endif
