@@ -96,6 +96,7 @@ static void expect_refusal(const struct vmx_capabilities *caps, const char *name
 static void cpuid_demands_are_named(void **state)
 {
 	struct vmx_capabilities caps = bochs_skylake_x();
+	char reason[REASON_SIZE] = "";
 
 	(void)state;
 	caps.intel_vmx = false;
@@ -105,6 +106,9 @@ static void cpuid_demands_are_named(void **state)
 	caps = bochs_skylake_x();
 	caps.nx = false;
 	expect_refusal(&caps, "NX");
+	caps.hypervisor = true;
+	assert_int_equal(vmx_capabilities_check(&caps, true, reason, sizeof(reason)), -ENODEV);
+	assert_null(strstr(reason, "nested"));
 	caps = bochs_skylake_x();
 	caps.mtrr = false;
 	expect_refusal(&caps, "MTRR");

@@ -139,6 +139,7 @@ static void two_exceptions_meet_as_in_the_table(void **state)
 
 static void nothing_first_means_the_second_alone(void **state)
 {
+	const struct guest_event stale = {EVENT_TYPE_HARDWARE | VECTOR_GP, 0, 0};
 	struct guest_event result, deferred;
 
 	(void)state;
@@ -147,6 +148,11 @@ static void nothing_first_means_the_second_alone(void **state)
 		EVENT_DELIVER);
 	assert_int_equal(result.info & EVENT_VECTOR, VECTOR_GP);
 	assert_false(deferred.info & EVENT_VALID);
+	/* What the other bits say does not count. */
+	assert_int_equal(event_combine(stale, event_exception(VECTOR_GP, 5), &result, &deferred),
+			 EVENT_DELIVER);
+	assert_int_equal(result.info & EVENT_VECTOR, VECTOR_GP);
+	assert_int_equal(result.error_code, 5);
 }
 
 static void interrupts_and_nmis_are_deferred(void **state)
