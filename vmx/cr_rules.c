@@ -5,8 +5,9 @@
 
 #include "vmm/x86.h"
 
-#define DISJOINT(a, b, c, d) \
-	(!((a) & (b)) && !((a) & (c)) && !((a) & (d)) && !((b) & (c)) && !((b) & (d)) && !((c) & (d)))
+#define DISJOINT(a, b, c, d)                                                             \
+	(!((a) & (b)) && !((a) & (c)) && !((a) & (d)) && !((b) & (c)) && !((b) & (d)) && \
+	 !((c) & (d)))
 
 _Static_assert(DISJOINT(CR0_PASSED, CR0_TRAPPED, CR0_SHADOWED, CR0_HIDDEN), "CR0 classes overlap");
 _Static_assert(DISJOINT(CR4_PASSED, CR4_TRAPPED, CR4_SHADOWED, CR4_HIDDEN), "CR4 classes overlap");
@@ -95,6 +96,29 @@ int cr4_write(const struct guest_mode *mode, uint64_t value, struct cr_result *r
 	/* Loaded when a write to CR4 changes PAE, PGE, PSE or SMEP under PAE paging. */
 	result->load_pdptes = pae_paging(mode->cr0, value, mode->efer) &&
 			      ((value ^ mode->cr4) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP));
+	return 0;
+}
+
+int cr3_write(const struct guest_mode *mode, uint64_t value, uint32_t physical_bits, bool lam,
+	      struct cr3_result *result)
+{
+	bool pcid = mode->cr4 & CR4_PCIDE;
+	uint64_t allowed = ((1ULL << physical_bits) - 1) | (lam ? CR3_LAM : 0);
+
+	result->flush = true;
+	result->load_pdptes = pae_paging(mode->cr0, mode->cr4, mode->efer);
+	if (!(mode->efer & EFER_LMA)) {
+		result->value = (uint32_t)value;
+		return 0;
+	}
+	/* Bit 63 is part of the operand, not of the register, and reserved without PCIDs. */
+	if (pcid && (value & CR3_NOFLUSH)) {
+		value &= ~CR3_NOFLUSH;
+		result->flush = false;
+	}
+	if (value & ~allowed)
+		return -EPERM;
+	result->value = value;
 	return 0;
 }
 

@@ -27,10 +27,10 @@
 #define CR0_HIDDEN 0ULL
 #define CR0_RESERVED (~(CR0_PASSED | CR0_TRAPPED | CR0_SHADOWED | CR0_HIDDEN))
 
-#define CR4_PASSED                                                                                  \
-	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
-	 CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP |  \
-	 CR4_PKE | CR4_CET | CR4_PKS | CR4_LASS | CR4_LAM_SUP)
+#define CR4_PASSED                                                                         \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE |    \
+	 CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | \
+	 CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_CET | CR4_PKS | CR4_LASS | CR4_LAM_SUP)
 /* PAE: a change reloads the PDPTEs, which with EPT live in the VMCS. */
 #define CR4_TRAPPED CR4_PAE
 #define CR4_SHADOWED 0ULL
@@ -57,9 +57,9 @@ struct guest_mode {
 };
 
 struct cr_result {
-	uint64_t real;	 /* for GUEST_CR0/CR4 */
-	uint64_t shadow; /* for the read shadow */
-	uint64_t efer;	 /* CR0 only: with LMA following PG */
+	uint64_t real;	  /* for GUEST_CR0/CR4 */
+	uint64_t shadow;  /* for the read shadow */
+	uint64_t efer;	  /* CR0 only: with LMA following PG */
 	bool load_pdptes; /* PAE paging is on and its PDPTEs must be loaded from CR3 */
 };
 
@@ -70,6 +70,19 @@ int cr4_write(const struct guest_mode *mode, uint64_t value, struct cr_result *r
 /* cr0_real / cr4_real - the register value that runs the guest when it sees value. */
 uint64_t cr0_real(const struct guest_mode *mode, uint64_t value);
 uint64_t cr4_real(const struct guest_mode *mode, uint64_t value);
+
+struct cr3_result {
+	uint64_t value;	  /* for GUEST_CR3 */
+	bool flush;	  /* drop the non-global translations (of the PCID) */
+	bool load_pdptes; /* as in struct cr_result */
+};
+
+/*
+ * cr3_write - MOV to CR3. lam: the CPU has linear-address masking (CPUID.(EAX=07H,ECX=1):EAX.LAM).
+ * Result: 0 and *result, or -EPERM: #GP(0).
+ */
+int cr3_write(const struct guest_mode *mode, uint64_t value, uint32_t physical_bits, bool lam,
+	      struct cr3_result *result);
 
 /* lmsw_value - CR0 after LMSW with source operand msw: PE can be set but not cleared. */
 uint64_t lmsw_value(uint64_t cr0, uint16_t msw);

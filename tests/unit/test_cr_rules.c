@@ -293,6 +293,47 @@ static void hostile_values_give_gp_or_a_register_vm_entry_accepts(void **state)
 	}
 }
 
+/* SDM "MOV—Move to/from Control Registers": CR3 in IA-32e mode and outside. */
+static void cr3_writes_follow_the_rules(void **state)
+{
+	static const struct {
+		const char *rule;
+		uint64_t cr4, efer, value;
+		bool lam;
+		int result;
+		uint64_t loaded;
+		bool flush;
+	} rows[] = {
+		{"a table", CR4_PAE, LONG, 0x1000, false, 0, 0x1000, true},
+		{"with a PCID", CR4_PAE | CR4_PCIDE, LONG, 0x1005, false, 0, 0x1005, true},
+		{"keeping its translations", CR4_PAE | CR4_PCIDE, LONG, 0x1005 | 1ULL << 63, false,
+		 0, 0x1005, false},
+		{"bit 63 without PCIDs", CR4_PAE, LONG, 0x1000 | 1ULL << 63, false, GP, 0, false},
+		{"first bit above MAXPHYADDR", CR4_PAE | CR4_PCIDE, LONG, 1ULL << 40, false, GP, 0,
+		 false},
+		{"last bit below it", CR4_PAE, LONG, 1ULL << 39, false, 0, 1ULL << 39, true},
+		{"LAM the CPU lacks", CR4_PAE, LONG, 1ULL << 61, false, GP, 0, false},
+		{"LAM", CR4_PAE, LONG, 3ULL << 61 | 0x1000, true, 0, 3ULL << 61 | 0x1000, true},
+		{"bit 60 with LAM", CR4_PAE, LONG, 1ULL << 60, true, GP, 0, false},
+		{"32 bits outside IA-32e mode", CR4_PAE, 0, 1ULL << 63 | 0x1000, false, 0, 0x1000,
+		 true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct guest_mode mode = mode_of(PAGED, rows[i].cr4, rows[i].efer);
+		struct cr3_result result;
+
+		if (cr3_write(&mode, rows[i].value, 40, rows[i].lam, &result) != rows[i].result)
+			fail_msg("%s", rows[i].rule);
+		if (rows[i].result)
+			continue;
+		if (result.value != rows[i].loaded || result.flush != rows[i].flush ||
+		    result.load_pdptes != !(rows[i].efer & EFER_LMA))
+			fail_msg("%s: wrong effect", rows[i].rule);
+	}
+}
+
 static void lmsw_sets_but_does_not_clear_pe(void **state)
 {
 	(void)state;
@@ -385,6 +426,7 @@ int main(void)
 		cmocka_unit_test(cr4_shadow_hides_vmxe),
 		cmocka_unit_test(cr4_loads_pdptes_under_pae_paging),
 		cmocka_unit_test(hostile_values_give_gp_or_a_register_vm_entry_accepts),
+		cmocka_unit_test(cr3_writes_follow_the_rules),
 		cmocka_unit_test(lmsw_sets_but_does_not_clear_pe),
 		cmocka_unit_test(pdptes_have_their_reserved_bits_checked_when_present),
 		cmocka_unit_test(xcr0_agrees_with_the_reference_in_all_combinations),
