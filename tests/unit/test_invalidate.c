@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/ept_fixture.h"
 
@@ -191,10 +192,31 @@ static void smp_kick(void *context, uint32_t cpu)
 	__atomic_store_n(&smp.kick_wanted[cpu], 1, __ATOMIC_SEQ_CST);
 }
 
+static __thread time_t waiting_since; /* 0: not waiting yet */
+
+/*
+ * A CPU that is waited for but was not kicked would hold the test up for ever: after 10 s it is
+ * kicked for certain, and that is a failure.
+ */
 static void smp_relax(void *context)
 {
+	time_t now = time(NULL);
+
 	(void)context;
 	sched_yield();
+	if (waiting_since == 0)
+		waiting_since = now;
+	if (now - waiting_since > 10) {
+		for (uint32_t i = 0; i < CPUS; i++)
+			__atomic_store_n(&smp.kick_wanted[i], 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&smp.broken, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void ask(uint32_t cpu)
+{
+	waiting_since = 0;
+	ept_flush_all(&machine.flush, cpu);
 }
 
 static const struct ept_flush_ops smp_ops = {smp_invalidate, smp_kick, smp_relax, NULL};
@@ -212,7 +234,7 @@ static void change_and_ask(uint32_t cpu)
 {
 	uint64_t epoch = __atomic_add_fetch(&smp.epoch, 1, __ATOMIC_SEQ_CST);
 
-	ept_flush_all(&machine.flush, cpu);
+	ask(cpu);
 	raise_floor(epoch);
 	__atomic_fetch_add(&smp.asked, 1, __ATOMIC_SEQ_CST);
 }
@@ -317,6 +339,7 @@ static void asking_with_a_lock_held_does_not_deadlock(void **state)
 	for (i = 0; i < CPUS; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	assert_int_equal(smp.asked, CPUS * (TURNS / 4));
+	assert_int_equal(smp.broken, 0);
 	assert_int_equal(pthread_mutex_destroy(&smp.held), 0);
 }
 
@@ -327,9 +350,10 @@ static void asking_with_a_lock_held_does_not_deadlock(void **state)
 #define RACES 20000u
 
 static struct {
-	uint32_t round; /* the one that runs */
-	uint32_t over;	/* the one CPU 0 is done with */
-	uint32_t left;	/* the one CPU 1 has left the guest in */
+	uint32_t round;	 /* the one that runs */
+	uint32_t inside; /* the one CPU 1 has entered the guest in */
+	uint32_t over;	 /* the one CPU 0 is done with */
+	uint32_t left;	 /* the one CPU 1 has left the guest in */
 } race;
 
 static void wait_for(const uint32_t *word, uint32_t value)
@@ -350,6 +374,7 @@ static void *enter_in_each_round(void *argument)
 	for (round = 1; round <= RACES; round++) {
 		wait_for(&race.round, round);
 		ept_flush_enter(&machine.flush, &machine.flush.cpu[1]);
+		__atomic_store_n(&race.inside, round, __ATOMIC_SEQ_CST);
 		while (__atomic_load_n(&race.over, __ATOMIC_SEQ_CST) != round &&
 		       !__atomic_load_n(&smp.kick_wanted[1], __ATOMIC_SEQ_CST))
 			sched_yield();
@@ -361,7 +386,6 @@ static void *enter_in_each_round(void *argument)
 
 static void entry_and_request_at_once_do_not_miss_each_other(void **state)
 {
-	const struct ept_flush_cpu *other = &machine.flush.cpu[1];
 	struct random random = {.state = 10};
 	uint32_t round, missed = 0;
 	pthread_t thread;
@@ -378,15 +402,17 @@ static void entry_and_request_at_once_do_not_miss_each_other(void **state)
 		__atomic_store_n(&race.round, round, __ATOMIC_SEQ_CST);
 		while (delay > 0)
 			delay--;
-		ept_flush_all(&machine.flush, 0);
-		missed +=
-			__atomic_load_n(&other->in_guest, __ATOMIC_SEQ_CST) != 0 &&
-			__atomic_load_n(&other->seen, __ATOMIC_SEQ_CST) < machine.flush.generation;
+		ask(0);
+		wait_for(&race.inside, round);
+		missed += !__atomic_load_n(&smp.kick_wanted[1], __ATOMIC_SEQ_CST) &&
+			  __atomic_load_n(&machine.flush.cpu[1].seen, __ATOMIC_SEQ_CST) <
+				  machine.flush.generation;
 		__atomic_store_n(&race.over, round, __ATOMIC_SEQ_CST);
 		wait_for(&race.left, round);
 	}
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(missed, 0);
+	assert_int_equal(smp.broken, 0);
 }
 
 static struct world world;
