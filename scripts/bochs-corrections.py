@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Correct two faults of Bochs 3.0 that SecPod's tests depend on, in an unpacked source tree.
+"""Correct faults of Bochs 3.0 that SecPod's tests depend on, in an unpacked source tree.
 
 usage: bochs-corrections.py TREE
 
@@ -40,6 +40,11 @@ CORRECTIONS = [
         translate_guest_physical(entry_gpa[level], laddr, true, true, 0, 0, 0, BX_WRITE);
     }
   }
+"""),
+    # A reset clears the power management block's address but not the bit that enables it (PMREGMISC):
+    # the firmware finds it enabled, does not set it up again and waits for a timer that is not there.
+    ("iodev/acpi.cc", "void bx_acpi_ctrl_c::reset(", "after", "{", """
+  BX_ACPI_THIS pci_conf[0x80] = 0x00;
 """),
 ]
 

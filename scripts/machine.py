@@ -267,9 +267,18 @@ def run(kind, args):
     finally:
         process.kill()
         serial.clear_progress()
-        os.unlink(directory + "/disk.img")
+        remove_disk(directory)
     serial.read()
     return verdict(reason, serial.text, expect, forbid, time.monotonic() - begin, directory)
+
+
+def remove_disk(directory):
+    """With the lock that Bochs puts beside it."""
+    for name in ("disk.img", "disk.img.lock"):
+        try:
+            os.unlink("%s/%s" % (directory, name))
+        except FileNotFoundError:
+            pass
 
 
 def log_size(directory):
@@ -321,7 +330,7 @@ def interact(kind, args):
         process.kill()
         if saved:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
-        os.unlink(directory + "/disk.img")
+        remove_disk(directory)
     print("\n[the machine has ended]")
     return 0
 
