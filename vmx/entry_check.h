@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU's VM-entry checks done over again in software, to name the rule behind a failed VM entry. Pure: a
- * function of field values. SDM: "VM Entries"; each text begins with the title of the section that
- * holds the rule.
+ * The CPU's VM-entry checks done over again in software, to name the rule behind a failed VM entry.
+ * Pure: a function of field values. SDM: "VM Entries"; each text begins with the title of the
+ * section that holds the rule.
  *
- * Not judged: what lies in memory behind a field (MSR-load areas, the VMCS a link pointer refers to), and
- * the controls of features that build_word() never turns on (their fields may not exist).
+ * Not judged: what lies in memory behind a field (MSR-load areas, the VMCS a link pointer refers
+ * to), and the controls of features that build_word() never turns on (their fields may not exist).
  */
 #ifndef SECPOD_VMX_ENTRY_CHECK_H
 #define SECPOD_VMX_ENTRY_CHECK_H

@@ -117,7 +117,8 @@ static const char *check_ept_pointer(const struct entry_state *s, uint64_t *valu
 
 #define MSR_ENTRY_SIZE 16u /* SDM "Format of an MSR Entry", bytes */
 
-/* The area of an MSR list: 16-byte aligned, first and last byte within the physical-address width. */
+/* The area of an MSR list: 16-byte aligned, first and last byte within the physical-address width.
+ */
 static bool is_msr_area(const struct entry_state *s, uint64_t address, uint64_t count)
 {
 	return !(address & (MSR_ENTRY_SIZE - 1)) && is_physical(s, address) &&
@@ -160,7 +161,8 @@ static bool is_software_event(uint64_t type)
 #define INSTRUCTION_LENGTH_MAX 15u
 #define HARDWARE_VECTOR_MAX 31u
 
-/* "The valid bit (bit 31) in the VM-entry interruption-information field is 1": everything behind it. */
+/* "The valid bit (bit 31) in the VM-entry interruption-information field is 1": everything behind
+ * it. */
 static const char *check_event(const struct entry_state *s, uint64_t *value)
 {
 	const uint64_t info = s->event_info;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the entry check share: the way a rule is written, and the notions that rules of several
- * sections use.
+ * What the files of the entry check share: the way a rule is written, and the notions that rules of
+ * several sections use.
  */
 #ifndef SECPOD_VMX_ENTRY_CHECK_RULES_H
 #define SECPOD_VMX_ENTRY_CHECK_RULES_H
@@ -13,8 +13,8 @@
 #include "vmx/entry_check.h"
 
 /*
- * One rule, in a function with `uint64_t *value` that returns `const char *`: unless holds, return text and
- * hand out the offending value.
+ * One rule, in a function with `uint64_t *value` that returns `const char *`: unless holds, return
+ * text and hand out the offending value.
  */
 #define RULE(holds, offending, text)          \
 	do {                                  \

@@ -15,7 +15,8 @@
 #define SELECTOR_RPL 3u
 #define SELECTOR_TI 4u
 
-/* Values of the type field; SDM "Code- and Data-Segment Descriptor Types", "System Descriptor Types". */
+/* Values of the type field; SDM "Code- and Data-Segment Descriptor Types", "System Descriptor
+ * Types". */
 #define TYPE_ACCESSED 1u
 #define TYPE_READABLE 2u
 #define TYPE_CODE 8u

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page an application processor starts in: code first, then what both sides tell each other. The code is
- * copied to a page below 1 MiB and finds everything relative to its CS. Shared with ap_start.S.
+ * The page an application processor starts in: code first, then what both sides tell each other.
+ * The code is copied to a page below 1 MiB and finds everything relative to its CS. Shared with
+ * ap_start.S.
  */
 #ifndef SECPOD_TESTS_GUEST_AP_START_H
 #define SECPOD_TESTS_GUEST_AP_START_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The local APIC in xAPIC mode, as the firmware leaves it. SDM: "Advanced Programmable Interrupt Controller". */
+/* The local APIC in xAPIC mode, as the firmware leaves it. SDM: "Advanced Programmable Interrupt
+ * Controller". */
 #ifndef SECPOD_TESTS_GUEST_APIC_H
 #define SECPOD_TESTS_GUEST_APIC_H
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Guest payloads: UEFI applications build/tests/guest/<payload>.efi that test what the guest sees of the machine.
-# Included by the top Makefile, behind boot/build.mk, whose compiler flags and link step they use.
-# tests/guest/README.md tells what they print; tests/guest/tests.list is the list to run.
+# Guest payloads: UEFI applications build/tests/guest/<payload>.efi that test what the guest sees of
+# the machine. Included by the top Makefile, behind boot/build.mk, whose compiler flags and link
+# step they use. README.md here tells what they print; tests.list is the list to run.
 
 GUEST_OUT := build/tests/guest
 
@@ -17,7 +17,7 @@ guest_processors := processors ap_start
 GUEST_NAMES := instructions exceptions nmi secure processors modes
 GUEST_PAYLOADS := $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_NAMES))
 
-guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1))) $(GUEST_OUT)/trap_entry.o \
+guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1)) trap_entry) \
 	$(BOOT_OUT)/string.o
 
 $(GUEST_OUT)/%.o: tests/guest/%.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions, and exits in the middle of their delivery. SDM: "Interrupt and Exception Handling". */
+/* Exceptions, and exits in the middle of their delivery. SDM: "Interrupt and Exception Handling".
+ */
 #include "guest-support/include/secpod_abi.h"
 #include "tests/guest/apic.h"
 #include "tests/guest/machine.h"
@@ -183,7 +184,8 @@ static struct trap catch_on_stack(void (*run)(void *arg), uint64_t arg, uint64_t
 	return trap_catch(do_on_stack, &call);
 }
 
-/* The stack is not mapped: delivery of the first exception raises #PF, and that one's delivery again: #DF. */
+/* The stack is not mapped: delivery of the first exception raises #PF, and that one's delivery
+ * again: #DF. */
 static void unmapped_stack_gives_double_fault(void)
 {
 	struct trap trap = catch_on_stack(raise_ud, 0, UNMAPPED + PAGE);
@@ -239,7 +241,8 @@ static void refused_stack_gives_double_fault(void)
 	}
 }
 
-/* With a good stack for #GP: benign first events give way to it, contributory ones make #DF with it. */
+/* With a good stack for #GP: benign first events give way to it, contributory ones make #DF with
+ * it. */
 static void refused_stack_gives_gp(void)
 {
 	static const struct {
@@ -267,8 +270,8 @@ static void refused_stack_gives_gp(void)
 }
 
 /*
- * The gate of a vector lies in the monitor's memory: reading it exits once, the event is injected again, and the
- * gate, all ones, is not a gate: #GP with the vector as error code.
+ * The gate of a vector lies in the monitor's memory: reading it exits once, the event is injected
+ * again, and the gate, all ones, is not a gate: #GP with the vector as error code.
  */
 static void set_idt(uint64_t base, uint16_t limit)
 {

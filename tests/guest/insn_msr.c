@@ -38,8 +38,8 @@ static void absent_registers_fault(void)
 }
 
 /*
- * A register no CPU has gets the CPU's own answer, whether the bitmap covers it (no exit) or not (the monitor asks
- * the CPU): #GP on a real one; emulators can be told to ignore such accesses.
+ * A register no CPU has gets the CPU's own answer, whether the bitmap covers it (no exit) or not
+ * (the monitor asks the CPU): #GP on a real one; emulators can be told to ignore such accesses.
  */
 static void unknown_registers_answer_alike(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single steps, breakpoints and interrupt shadows over instructions that exit. SDM: "Debug Exceptions", "Masking
- * Exceptions and Interrupts When Switching Stacks".
+ * Single steps, breakpoints and interrupt shadows over instructions that exit. SDM: "Debug
+ * Exceptions", "Masking Exceptions and Interrupts When Switching Stacks".
  */
 #include "tests/guest/apic.h"
 #include "tests/guest/instructions.h"
@@ -41,8 +41,9 @@ static void start_recording(void)
 }
 
 /*
- * Code under single step: TF is set by the POPF at the start, so the first #DB comes behind the instruction after
- * it; the table of addresses where one is expected follows as .quad differences to the start.
+ * Code under single step: TF is set by the POPF at the start, so the first #DB comes behind the
+ * instruction after it; the table of addresses where one is expected follows as .quad differences
+ * to the start.
  */
 #define STEPPED(name, body, addresses)                                                     \
 	__asm__(".text\n"                                                                  \
@@ -168,7 +169,8 @@ static void step_into_a_fault(void)
 	      "%u steps before the fault", steps.count);
 }
 
-/* An execution breakpoint on an instruction that exits: RF lets it through once, and is gone behind it. */
+/* An execution breakpoint on an instruction that exits: RF lets it through once, and is gone behind
+ * it. */
 __asm__(".text\n"
 	".balign 16\n"
 	"breakpoint_code:\n\t"

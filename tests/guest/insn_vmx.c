@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The instructions of VMX, SMX and SMM: undefined on the machine the guest sees, at every privilege level. */
+/* The instructions of VMX, SMX and SMM: undefined on the machine the guest sees, at every privilege
+ * level. */
 #include "tests/guest/instructions.h"
 #include "tests/guest/machine.h"
 #include "tests/guest/trap.h"
@@ -8,7 +9,8 @@
 
 static uint64_t operand[2];
 
-/* A function that executes one instruction, with RAX pointing to the operand, and nothing else that can trap. */
+/* A function that executes one instruction, with RAX pointing to the operand, and nothing else that
+ * can trap. */
 #define INSTRUCTION(function, text)                                                          \
 	static void function(void *arg)                                                      \
 	{                                                                                    \

@@ -52,8 +52,9 @@ void *machine_page(void);
 void *machine_low_pages(void);
 
 /*
- * machine_window - map physical page frame phys at slot (0-511) of the window with rights (PTE_*), and return
- * its address. All below 4 GiB is mapped at its own address besides, writable and user-accessible.
+ * machine_window - map physical page frame phys at slot (0-511) of the window with rights (PTE_*),
+ * and return its address. All below 4 GiB is mapped at its own address besides, writable and
+ * user-accessible.
  */
 #define WINDOW_BASE 0x8000000000ULL
 void *machine_window(unsigned int slot, uint64_t phys, uint64_t rights);
@@ -64,7 +65,8 @@ uint64_t *machine_pml4(void);
 /* machine_set_ist - IDT gate of vector uses an IST stack (0: none). */
 void machine_set_ist(uint8_t vector, uint8_t ist);
 
-/* machine_set_ist_stack - top of the stack of IST slot 1-7; machine_ist_stack - the one there is. */
+/* machine_set_ist_stack - top of the stack of IST slot 1-7; machine_ist_stack - the one there is.
+ */
 void machine_set_ist_stack(unsigned int ist, uint64_t top);
 uint64_t machine_ist_stack(unsigned int ist);
 
@@ -74,7 +76,8 @@ void machine_open_gate(uint8_t vector);
 /* machine_load_tables - the tables of machine_take() on another CPU (no TSS there). */
 void machine_load_tables(void);
 
-/* machine_user - run code at CPL 3 on a stack of its own; it ends with any trap, to be caught; #GP if it returns. */
+/* machine_user - run code at CPL 3 on a stack of its own; it ends with any trap, to be caught; #GP
+ * if it returns. */
 void machine_user(void (*code)(void));
 
 #endif

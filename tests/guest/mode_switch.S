@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See mode_switch.h. EBP holds the pages' address all the way, but in 16-bit code, where DS does. A step that may
- * fault has its continuation in EDI. SDM: "Mode Switching", "PDPTE Registers".
+ * See mode_switch.h. EBP holds the pages' address all the way, but in 16-bit code, where DS does. A
+ * step that may fault has its continuation in EDI. SDM: "Mode Switching", "PDPTE Registers".
  */
 #include "tests/guest/mode_switch.h"
 #include "vmm/x86.h"
@@ -56,8 +56,8 @@
 
 	.text
 	.balign 16
-	.irp name, mode_switch, mode_switch_end, mode_compat, mode_16, mode_real, mode_32, mode_64, \
-		mode_ud32, mode_gp32, mode_pf32, mode_ud16, mode_gp16, mode_int16
+	.irp name, mode_switch, mode_switch_end, mode_compat, mode_16, mode_real, mode_32, \
+		mode_64, mode_ud32, mode_gp32, mode_pf32, mode_ud16, mode_gp16, mode_int16
 	.global \name
 	.hidden \name
 	.endr

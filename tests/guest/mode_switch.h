@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tour through the CPU's modes and back: two pages below 1 MiB with code, parameters, results and a stack.
- * Shared with mode_switch.S.
+ * A tour through the CPU's modes and back: two pages below 1 MiB with code, parameters, results and
+ * a stack. Shared with mode_switch.S.
  */
 #ifndef SECPOD_TESTS_GUEST_MODE_SWITCH_H
 #define SECPOD_TESTS_GUEST_MODE_SWITCH_H
@@ -91,7 +91,8 @@
 #define MODE_HOLE 0xd0000000
 
 #ifndef __ASSEMBLER__
-/* mode_switch - the tour; pages: where it was copied to. To be called at pages, not where it is linked. */
+/* mode_switch - the tour; pages: where it was copied to. To be called at pages, not where it is
+ * linked. */
 extern const char mode_switch[], mode_switch_end[], mode_compat[], mode_16[], mode_real[],
 	mode_32[], mode_64[];
 /* Exception handlers in 32-bit and real mode, and of INT 40H there. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Out of long mode, through every paging mode and real mode, and back: each step in and out exits. */
+/* Out of long mode, through every paging mode and real mode, and back: each step in and out exits.
+ */
 #include "tests/guest/machine.h"
 #include "tests/guest/mode_switch.h"
 #include "tests/guest/payload.h"
@@ -86,7 +87,8 @@ static uint32_t address(const void *page)
 	return (uint32_t)(uintptr_t)page;
 }
 
-/* Identity for the first 4 MiB (32-bit) or 2 MiB (PAE), once more at MODE_ALIAS, and nothing else. */
+/* Identity for the first 4 MiB (32-bit) or 2 MiB (PAE), once more at MODE_ALIAS, and nothing else.
+ */
 static void build_page_tables(uint32_t *pd, uint64_t *pdpt, uint64_t *pae_pd)
 {
 	pd[0] = PTE_PS | PTE_P | PTE_W;

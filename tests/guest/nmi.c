@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NMIs through the local APIC to the sender itself. SDM: "Nonmaskable Interrupt (NMI)", "Virtual NMIs". */
+/* NMIs through the local APIC to the sender itself. SDM: "Nonmaskable Interrupt (NMI)", "Virtual
+ * NMIs". */
 #include "guest-support/include/secpod_abi.h"
 #include "tests/guest/apic.h"
 #include "tests/guest/machine.h"
@@ -217,8 +218,8 @@ static void mov_ss_holds_nmis_back(void)
 }
 
 /*
- * The NMI's stack lies in the monitor's memory: its delivery is refused with #GP, whose handler gives it a good
- * stack. A CPU loses such an NMI; the next must arrive.
+ * The NMI's stack lies in the monitor's memory: its delivery is refused with #GP, whose handler
+ * gives it a good stack. A CPU loses such an NMI; the next must arrive.
  */
 static uint64_t good_stack;
 static unsigned int refusals;

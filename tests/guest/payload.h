@@ -35,7 +35,8 @@ bool payload_under_secpod(void);
 bool payload_statistic(uint32_t index, uint64_t *value);
 
 /*
- * check - the case fails unless ok; format (of %s %d %u %x %lu %lx) tells the first failure. Result: ok.
+ * check - the case fails unless ok; format (of %s %d %u %x %lu %lx) tells the first failure.
+ * Result: ok.
  */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A second CPU: run through the firmware, then taken from it with INIT and SIPI. SDM: "MP Initialization
- * Protocol", "Processor State Following Power-up, Reset, or INIT".
+ * A second CPU: run through the firmware, then taken from it with INIT and SIPI. SDM: "MP
+ * Initialization Protocol", "Processor State Following Power-up, Reset, or INIT".
  */
 #include "guest-support/include/secpod_abi.h"
 #include "tests/acpi/efi_extra.h"
@@ -419,7 +419,8 @@ static void exits_on_both_cpus(void)
 	is_alive("behind");
 }
 
-/* Changes of the memory types, which the monitor makes known to all CPUs. False: no range is free. */
+/* Changes of the memory types, which the monitor makes known to all CPUs. False: no range is free.
+ */
 static bool write_mtrrs(unsigned int times)
 {
 	uint32_t last = MSR_MTRR_PHYSBASE0 + 2 * (uint32_t)((rdmsr(MSR_MTRRCAP) & 0xff) - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's memory as the guest finds it: reads give all ones, writes and fetches #GP(0), and nothing
- * changes. Needs "debug-stats = yes", which tells where it is.
+ * The monitor's memory as the guest finds it: reads give all ones, writes and fetches #GP(0), and
+ * nothing changes. Needs "debug-stats = yes", which tells where it is.
  */
 #include "guest-support/include/secpod_abi.h"
 #include "tests/guest/machine.h"
@@ -188,7 +188,8 @@ static void writes_are_refused(void)
 
 	write_cr0(cr0 & ~(CR0_EM | CR0_TS));
 	for (unsigned int i = 0; i < COUNT_OF(writers); i++) {
-		/* A frame not touched before, and again now that it has been read; first and last frame. */
+		/* A frame not touched before, and again now that it has been read; first and last
+		 * frame. */
 		check_refused(writers[i].name, writers[i].write, FRAME(6 + i));
 		check_refused(writers[i].name, writers[i].write, FRAME(6 + i));
 		check_refused(writers[i].name, writers[i].write, 0);

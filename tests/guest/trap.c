@@ -52,7 +52,8 @@ void trap_handle(struct trap_frame *frame)
 		payload_die("trap %u, error code %lx, RIP image+%lx, CR2 %lx", vector,
 			    frame->error_code, frame->rip - machine_image_base(), cr2);
 	innermost->trap = (struct trap){vector, frame->error_code, cr2, *frame};
-	/* Whatever the trap interrupted, go on in the catcher: at CPL 0, single step and interrupts off. */
+	/* Whatever the trap interrupted, go on in the catcher: at CPL 0, single step and interrupts
+	 * off. */
 	frame->rip = (uint64_t)(uintptr_t)trap_caught;
 	frame->cs = SELECTOR_CODE64;
 	frame->rflags = RFLAGS_FIXED1;

@@ -24,12 +24,13 @@ struct trap {
 	struct trap_frame frame;
 };
 
-/* trap_catch - call run(arg); an exception with no hook ends the call and is the result. May be nested. */
+/* trap_catch - call run(arg); an exception with no hook ends the call and is the result. May be
+ * nested. */
 struct trap trap_catch(void (*run)(void *arg), void *arg);
 
 /*
- * trap_hook - give a vector to hook, which may change the frame; what it returns says whether the interrupted
- * code goes on (true) or the trap is caught as if there were no hook. NULL: no hook.
+ * trap_hook - give a vector to hook, which may change the frame; what it returns says whether the
+ * interrupted code goes on (true) or the trap is caught as if there were no hook. NULL: no hook.
  */
 typedef bool (*trap_hook_fn)(struct trap_frame *frame);
 void trap_hook(uint8_t vector, trap_hook_fn hook);

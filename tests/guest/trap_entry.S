@@ -63,7 +63,8 @@ trap_common:
 
 /*
  * uint64_t trap_run(void (*run)(void *), void *arg, uint64_t *saved_rsp)
- * 0: run() returned; 1: a trap was caught, and trap_handle() went on at trap_caught with RSP = *saved_rsp.
+ * 0: run() returned; 1: a trap was caught, and trap_handle() went on at trap_caught with
+ * RSP = *saved_rsp.
  */
 	.global trap_run
 	.hidden trap_run

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the VM-entry rules share: guests that pass, and a table of changes that make them fail. */
+/* What the tests of the VM-entry rules share: guests that pass, and a table of changes that make
+ * them fail. */
 #ifndef SECPOD_TESTS_UNIT_ENTRY_FIXTURE_H
 #define SECPOD_TESTS_UNIT_ENTRY_FIXTURE_H
 

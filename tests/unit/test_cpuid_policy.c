@@ -53,7 +53,8 @@ static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf,
 	return regs;
 }
 
-/* The bits that a CPU with everything must not show, by leaf; with and without the secondary controls. */
+/* The bits that a CPU with everything must not show, by leaf; with and without the secondary
+ * controls. */
 static void hidden_bits_are_hidden_and_no_others(void **state)
 {
 	const uint32_t any = 5; /* a subleaf without a meaning of its own */

@@ -6,8 +6,8 @@
 #include "vmx/capabilities.h"
 
 /*
- * Bochs, cpu model corei7_skylake_x, as read there; the plain control registers insist on CR3 exits and debug
- * controls, the TRUE ones, which are used, do not.
+ * Bochs, cpu model corei7_skylake_x, as read there; the plain control registers insist on CR3 exits
+ * and debug controls, the TRUE ones, which are used, do not.
  */
 static inline struct vmx_capabilities bochs_skylake_x(void)
 {
