@@ -19,17 +19,17 @@ struct __attribute__((packed)) table_register {
 };
 _Static_assert(sizeof(struct table_register) == 10, "SGDT/SIDT operand");
 
-#define DEFINE_READ_REG(name, reg)                                                                 \
-	static inline uint64_t read_##name(void)                                                   \
-	{                                                                                          \
-		uint64_t value;                                                                    \
-		__asm__ volatile("mov %%" reg ", %0" : "=r"(value));                               \
-		return value;                                                                      \
+#define DEFINE_READ_REG(name, reg)                                   \
+	static inline uint64_t read_##name(void)                     \
+	{                                                            \
+		uint64_t value;                                      \
+		__asm__ volatile("mov %%" reg ", %0" : "=r"(value)); \
+		return value;                                        \
 	}
-#define DEFINE_WRITE_REG(name, reg)                                                                \
-	static inline void write_##name(uint64_t value)                                            \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%" reg : : "r"(value) : "memory");                      \
+#define DEFINE_WRITE_REG(name, reg)                                           \
+	static inline void write_##name(uint64_t value)                       \
+	{                                                                     \
+		__asm__ volatile("mov %0, %%" reg : : "r"(value) : "memory"); \
 	}
 
 DEFINE_READ_REG(cr0, "cr0")
@@ -48,12 +48,12 @@ DEFINE_WRITE_REG(dr2, "dr2")
 DEFINE_WRITE_REG(dr3, "dr3")
 DEFINE_WRITE_REG(dr6, "dr6")
 
-#define DEFINE_READ_SELECTOR(name)                                                                 \
-	static inline uint16_t read_##name(void)                                                   \
-	{                                                                                          \
-		uint16_t value;                                                                    \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value));                             \
-		return value;                                                                      \
+#define DEFINE_READ_SELECTOR(name)                                     \
+	static inline uint16_t read_##name(void)                       \
+	{                                                              \
+		uint16_t value;                                        \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value)); \
+		return value;                                          \
 	}
 DEFINE_READ_SELECTOR(cs)
 DEFINE_READ_SELECTOR(ss)

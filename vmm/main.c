@@ -30,7 +30,8 @@ static int check_handoff(const struct secpod_handoff *handoff, uint32_t cpu)
 	if (handoff->magic != SECPOD_HANDOFF_MAGIC || handoff->version != SECPOD_HANDOFF_VERSION ||
 	    handoff->size != sizeof(*handoff))
 		return -EPROTO;
-	if (handoff->cpu_count == 0 || handoff->cpu_count > SECPOD_MAX_CPUS || cpu >= handoff->cpu_count)
+	if (handoff->cpu_count == 0 || handoff->cpu_count > SECPOD_MAX_CPUS ||
+	    cpu >= handoff->cpu_count)
 		return -EINVAL;
 	return 0;
 }
@@ -59,7 +60,8 @@ static int init(struct secpod_handoff *handoff, char *reason)
 	log_init(&handoff->config);
 	error = init_step(handoff, &step);
 	if (error) {
-		snprintf(reason, SECPOD_REASON_LEN, "setting up the %s failed (error %d)", step, -error);
+		snprintf(reason, SECPOD_REASON_LEN, "setting up the %s failed (error %d)", step,
+			 -error);
 		return error;
 	}
 	panic_init(handoff);
@@ -68,8 +70,8 @@ static int init(struct secpod_handoff *handoff, char *reason)
 	error = vmx_init(handoff, &pool, reason, SECPOD_REASON_LEN);
 	if (error)
 		return error;
-	log_info("monitor at %#" PRIx64 ", %" PRIu64 " KiB code and data, %" PRIu64 " KiB reserved, %" PRIu32
-		 " CPUs",
+	log_info("monitor at %#" PRIx64 ", %" PRIu64 " KiB code and data, %" PRIu64
+		 " KiB reserved, %" PRIu32 " CPUs",
 		 handoff->image_base, handoff->image_size >> 10, handoff->region_size >> 10,
 		 handoff->cpu_count);
 	return 0;

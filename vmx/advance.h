@@ -21,7 +21,8 @@ static inline void guest_advance(void)
 	uint32_t interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 
 	/* Outside 64-bit code RIP has 32 bits. */
-	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) && !(vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
+	if (__builtin_expect((rip ^ next) >> 32 != 0, 0) &&
+	    !(vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
 		next = (uint32_t)next;
 	vmwrite(VMCS_GUEST_RIP, next);
 	if (__builtin_expect(interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))

@@ -79,8 +79,8 @@ static const struct control_rule entry_rules[] = {
 /*
  * One control word. capability: bits 31:0 must be 1 where set, bits 63:32 may be 1 where set.
  */
-static int build_word(uint64_t capability, const struct control_rule *rules, size_t count, uint32_t *word,
-		      const char **missing)
+static int build_word(uint64_t capability, const struct control_rule *rules, size_t count,
+		      uint32_t *word, const char **missing)
 {
 	uint32_t must = (uint32_t)capability;
 	uint32_t may = (uint32_t)(capability >> 32);
@@ -107,7 +107,8 @@ int vmx_controls_build(const struct vmx_capabilities *caps, struct vmx_controls 
 	*missing = NULL;
 	if (build_word(caps->pin, pin_rules, COUNT_OF(pin_rules), &controls->pin, missing) ||
 	    build_word(caps->proc, proc_rules, COUNT_OF(proc_rules), &controls->proc, missing) ||
-	    build_word(caps->proc2, proc2_rules, COUNT_OF(proc2_rules), &controls->proc2, missing) ||
+	    build_word(caps->proc2, proc2_rules, COUNT_OF(proc2_rules), &controls->proc2,
+		       missing) ||
 	    build_word(caps->exit, exit_rules, COUNT_OF(exit_rules), &controls->exit, missing) ||
 	    build_word(caps->entry, entry_rules, COUNT_OF(entry_rules), &controls->entry, missing))
 		return -ENODEV;
@@ -201,14 +202,16 @@ static bool has_physical_bits(const struct vmx_capabilities *caps)
 static const struct demand demands[] = {
 	{has_vmx, false, "no VT-x: CPUID shows no VMX"},
 	/* SDM "Enabling and Entering VMX Operation": VMXON needs the bit, and the lock forbids setting it. */
-	{has_vmx_permission, false, "VT-x is switched off and locked by the firmware (IA32_FEATURE_CONTROL)"},
+	{has_vmx_permission, false,
+	 "VT-x is switched off and locked by the firmware (IA32_FEATURE_CONTROL)"},
 	{has_physical_bits, false, "implausible physical-address width"},
 	{has_nx, false, "no execute-disable (NX)"},
 	{has_mtrr, false, "no MTRRs: memory types of the machine are unknown"},
 	{has_64bit_vmcs, false, "VMX structures limited to 32-bit addresses"},
 	{has_wb_vmcs, false, "VMCS memory type is not write-back"},
 	{has_true_controls, false, "no true VMX control MSRs: CR3 loads could not be left alone"},
-	{has_lma_to_entry_control, false, "EFER.LMA is not stored to the entry controls at VM exits"},
+	{has_lma_to_entry_control, false,
+	 "EFER.LMA is not stored to the entry controls at VM exits"},
 	{has_ept_walk, false, "no EPT with 4-level walks"},
 	{has_ept_2m, false, "no 2 MiB EPT pages"},
 	{has_invept, false, "no INVEPT"},
@@ -231,9 +234,9 @@ int vmx_capabilities_check(const struct vmx_capabilities *caps, bool several_cpu
 		if (demand->met(caps))
 			continue;
 		snprintf(reason, size, "%s%s", demand->missing,
-			 demand->met == has_vmx && caps->hypervisor ?
-				 " (this is a virtual machine without nested VT-x)" :
-				 "");
+			 demand->met == has_vmx && caps->hypervisor
+				 ? " (this is a virtual machine without nested VT-x)"
+				 : "");
 		return -ENODEV;
 	}
 	if (vmx_controls_build(caps, &controls, &missing)) {

@@ -13,15 +13,15 @@
 
 /* Register values of one CPU, read before anything is changed. */
 struct vmx_capabilities {
-	bool intel_vmx;	 /* CPUID.1:ECX.VMX */
-	bool hypervisor; /* CPUID.1:ECX[31]: we are a guest ourselves */
-	bool nx;	 /* CPUID.80000001H:EDX.NX */
-	bool mtrr;	 /* CPUID.1:EDX.MTRR */
-	bool xsave;	 /* CPUID.1:ECX.XSAVE */
+	bool intel_vmx;		/* CPUID.1:ECX.VMX */
+	bool hypervisor;	/* CPUID.1:ECX[31]: we are a guest ourselves */
+	bool nx;		/* CPUID.80000001H:EDX.NX */
+	bool mtrr;		/* CPUID.1:EDX.MTRR */
+	bool xsave;		/* CPUID.1:ECX.XSAVE */
 	uint32_t physical_bits; /* MAXPHYADDR */
 	uint64_t feature_control;
 	uint64_t basic;
-	uint64_t pin;	/* the TRUE register of each pair where there is one */
+	uint64_t pin; /* the TRUE register of each pair where there is one */
 	uint64_t proc;
 	uint64_t proc2; /* 0 without secondary controls */
 	uint64_t exit;

@@ -11,27 +11,54 @@
 struct hidden_bits {
 	enum cpuid_slot slot;
 	struct cpuid_regs clear;
-	uint32_t unless_proc2; /* shown when all of these secondary controls are on; 0: never shown */
+	uint32_t
+		unless_proc2; /* shown when all of these secondary controls are on; 0: never shown */
 	const char *reason;
 };
 
 static const struct hidden_bits hidden[] = {
-	{CPUID_SLOT_FEATURES, {0, 0, CPUID_1_ECX_VMX | CPUID_1_ECX_SMX, 0}, 0,
+	{CPUID_SLOT_FEATURES,
+	 {0, 0, CPUID_1_ECX_VMX | CPUID_1_ECX_SMX, 0},
+	 0,
 	 "VMX and SMX are the monitor's"},
-	{CPUID_SLOT_THERMAL, {CPUID_6_EAX_HFI | CPUID_6_EAX_THREAD_DIRECTOR, 0, 0, 0}, 0,
+	{CPUID_SLOT_THERMAL,
+	 {CPUID_6_EAX_HFI | CPUID_6_EAX_THREAD_DIRECTOR, 0, 0, 0},
+	 0,
 	 "hardware feedback writes to a host-physical address"},
-	{CPUID_SLOT_STRUCTURED_0, {0, CPUID_7_EBX_PT, 0, 0}, 0,
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, CPUID_7_EBX_PT, 0, 0},
+	 0,
 	 "Processor Trace writes to host-physical addresses"},
 	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_LA57, 0}, 0, "walkers know four levels"},
 	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_KL, 0}, 0, "key-locker state is not switched"},
-	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_ENQCMD, 0}, 0, "PASID translation is not set up"},
-	{CPUID_SLOT_STRUCTURED_0, {0, 0, 0, CPUID_7_EDX_UINTR}, 0, "user-interrupt state is not switched"},
-	{CPUID_SLOT_STRUCTURED_0, {0, CPUID_7_EBX_INVPCID, 0, 0}, PROC2_INVPCID, "#UD unless enabled"},
-	{CPUID_SLOT_STRUCTURED_0, {0, 0, CPUID_7_ECX_WAITPKG, 0}, PROC2_USER_WAIT_PAUSE,
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, 0, CPUID_7_ECX_ENQCMD, 0},
+	 0,
+	 "PASID translation is not set up"},
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, 0, 0, CPUID_7_EDX_UINTR},
+	 0,
+	 "user-interrupt state is not switched"},
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, CPUID_7_EBX_INVPCID, 0, 0},
+	 PROC2_INVPCID,
 	 "#UD unless enabled"},
-	{CPUID_SLOT_STRUCTURED_0, {0, 0, 0, CPUID_7_EDX_PCONFIG}, PROC2_PCONFIG, "#UD unless enabled"},
-	{CPUID_SLOT_STRUCTURED_1, {CPUID_7_1_EAX_FRED, 0, 0, 0}, 0, "FRED needs its own VMX support"},
-	{CPUID_SLOT_STRUCTURED_1, {CPUID_7_1_EAX_HRESET, 0, 0, 0}, 0, "goes with hardware feedback"},
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, 0, CPUID_7_ECX_WAITPKG, 0},
+	 PROC2_USER_WAIT_PAUSE,
+	 "#UD unless enabled"},
+	{CPUID_SLOT_STRUCTURED_0,
+	 {0, 0, 0, CPUID_7_EDX_PCONFIG},
+	 PROC2_PCONFIG,
+	 "#UD unless enabled"},
+	{CPUID_SLOT_STRUCTURED_1,
+	 {CPUID_7_1_EAX_FRED, 0, 0, 0},
+	 0,
+	 "FRED needs its own VMX support"},
+	{CPUID_SLOT_STRUCTURED_1,
+	 {CPUID_7_1_EAX_HRESET, 0, 0, 0},
+	 0,
+	 "goes with hardware feedback"},
 	{CPUID_SLOT_XSTATE_1, {1u << 3, 0, 0, 0}, PROC2_XSAVES, "XSAVES: #UD unless enabled"},
 	{CPUID_SLOT_PT, {~0u, ~0u, ~0u, ~0u}, 0, "Processor Trace is hidden"},
 	{CPUID_SLOT_KEY_LOCKER, {~0u, ~0u, ~0u, ~0u}, 0, "key locker is hidden"},
@@ -39,7 +66,10 @@ static const struct hidden_bits hidden[] = {
 	{CPUID_SLOT_EXTENDED, {0, 0, 0, CPUID_X1_EDX_RDTSCP}, PROC2_RDTSCP, "#UD unless enabled"},
 };
 
-#define ALL_SUBLEAVES(slot) {slot, slot, slot}
+#define ALL_SUBLEAVES(slot)      \
+	{                        \
+		slot, slot, slot \
+	}
 
 const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES] = {
 	[CPUID_FEATURES] = ALL_SUBLEAVES(CPUID_SLOT_FEATURES),

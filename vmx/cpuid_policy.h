@@ -59,7 +59,8 @@ static inline const struct cpuid_regs *cpuid_keep(const struct cpuid_policy *pol
 
 	if (leaf < CPUID_BASIC_LEAVES)
 		return &policy->keep[cpuid_basic_slot[leaf][subleaf < last ? subleaf : last]];
-	return &policy->keep[leaf == CPUID_EXTENDED_FEATURES ? CPUID_SLOT_EXTENDED : CPUID_SLOT_NONE];
+	return &policy->keep[leaf == CPUID_EXTENDED_FEATURES ? CPUID_SLOT_EXTENDED
+							     : CPUID_SLOT_NONE];
 }
 
 /* cpuid_mirrors_cr4 - does this leaf's ECX show bits of CR4? Then cpuid_mirror_cr4() is due. */
@@ -69,7 +70,8 @@ static inline bool cpuid_mirrors_cr4(uint32_t leaf)
 }
 
 /* cpuid_mirror_cr4 - ecx with OSXSAVE or OSPKE as in the guest's CR4, and the hypervisor bit. */
-static inline uint32_t cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4, uint32_t ecx)
+static inline uint32_t cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_t guest_cr4,
+					uint32_t ecx)
 {
 	const uint32_t ospke = 1u << 4;
 

@@ -50,22 +50,28 @@ void dump_guest(enum log_level level)
 		return;
 	}
 	r = vcpu->regs;
-	log_at(level, "exit reason %#" PRIx32 ", qualification %#" PRIx64 ", instruction length %" PRIu32,
-	       vmread32(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
-	log_at(level, "gpa %#" PRIx64 ", gva %#" PRIx64 ", interruption %#" PRIx32 ", IDT vectoring %#" PRIx32,
+	log_at(level,
+	       "exit reason %#" PRIx32 ", qualification %#" PRIx64 ", instruction length %" PRIu32,
+	       vmread32(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION),
+	       vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+	log_at(level,
+	       "gpa %#" PRIx64 ", gva %#" PRIx64 ", interruption %#" PRIx32
+	       ", IDT vectoring %#" PRIx32,
 	       vmread(VMCS_GUEST_PHYSICAL_ADDRESS), vmread(VMCS_GUEST_LINEAR_ADDRESS),
 	       vmread32(VMCS_EXIT_INTERRUPTION_INFO), vmread32(VMCS_IDT_VECTORING_INFO));
-	log_at(level, "CS:RIP %#" PRIx64 ":%#" PRIx64 " RSP %#" PRIx64 " RFLAGS %#" PRIx64 " activity %" PRIu32,
+	log_at(level,
+	       "CS:RIP %#" PRIx64 ":%#" PRIx64 " RSP %#" PRIx64 " RFLAGS %#" PRIx64
+	       " activity %" PRIu32,
 	       vmread(VMCS_GUEST_CS), vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_RSP),
 	       vmread(VMCS_GUEST_RFLAGS), vmread32(VMCS_GUEST_ACTIVITY));
-	log_at(level, "RAX %#" PRIx64 " RBX %#" PRIx64 " RCX %#" PRIx64 " RDX %#" PRIx64, r->rax, r->rbx,
-	       r->rcx, r->rdx);
-	log_at(level, "RSI %#" PRIx64 " RDI %#" PRIx64 " RBP %#" PRIx64 " R8 %#" PRIx64, r->rsi, r->rdi,
-	       r->rbp, r->r8);
-	log_at(level, "R9 %#" PRIx64 " R10 %#" PRIx64 " R11 %#" PRIx64 " R12 %#" PRIx64, r->r9, r->r10,
-	       r->r11, r->r12);
-	log_at(level, "R13 %#" PRIx64 " R14 %#" PRIx64 " R15 %#" PRIx64 " CR2 %#" PRIx64, r->r13, r->r14,
-	       r->r15, read_cr2());
+	log_at(level, "RAX %#" PRIx64 " RBX %#" PRIx64 " RCX %#" PRIx64 " RDX %#" PRIx64, r->rax,
+	       r->rbx, r->rcx, r->rdx);
+	log_at(level, "RSI %#" PRIx64 " RDI %#" PRIx64 " RBP %#" PRIx64 " R8 %#" PRIx64, r->rsi,
+	       r->rdi, r->rbp, r->r8);
+	log_at(level, "R9 %#" PRIx64 " R10 %#" PRIx64 " R11 %#" PRIx64 " R12 %#" PRIx64, r->r9,
+	       r->r10, r->r11, r->r12);
+	log_at(level, "R13 %#" PRIx64 " R14 %#" PRIx64 " R15 %#" PRIx64 " CR2 %#" PRIx64, r->r13,
+	       r->r14, r->r15, read_cr2());
 	log_at(level, "CR0 %#" PRIx64 " CR3 %#" PRIx64 " CR4 %#" PRIx64 " EFER %#" PRIx64,
 	       vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4),
 	       vmread(VMCS_GUEST_EFER));
@@ -82,7 +88,8 @@ void dump_entry_rule(const struct vcpu *vcpu)
 	const char *rule;
 	uint64_t value = 0;
 
-	for (const struct entry_field *field = entry_fields; field->field != ENTRY_FIELD_END; field++)
+	for (const struct entry_field *field = entry_fields; field->field != ENTRY_FIELD_END;
+	     field++)
 		*(uint64_t *)(void *)((uint8_t *)&state + field->offset) = vmread_any(field->field);
 	state.caps = vcpu->caps;
 	rule = entry_check(&state, &value);
@@ -95,6 +102,6 @@ void dump_entry_rule(const struct vcpu *vcpu)
 void dump_entry_failure(struct vcpu *vcpu)
 {
 	dump_entry_rule(vcpu);
-	panic("VM entry failed, reason %#" PRIx32 ", qualification %#" PRIx64, vmread32(VMCS_EXIT_REASON),
-	      vmread(VMCS_EXIT_QUALIFICATION));
+	panic("VM entry failed, reason %#" PRIx32 ", qualification %#" PRIx64,
+	      vmread32(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
 }

@@ -90,7 +90,8 @@ static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reaso
 
 static void set_nmi_window(struct vcpu *vcpu, bool on)
 {
-	uint32_t proc = on ? vcpu->controls.proc | PROC_NMI_WINDOW : vcpu->controls.proc & ~PROC_NMI_WINDOW;
+	uint32_t proc =
+		on ? vcpu->controls.proc | PROC_NMI_WINDOW : vcpu->controls.proc & ~PROC_NMI_WINDOW;
 
 	if (proc == vcpu->controls.proc)
 		return;
@@ -185,7 +186,8 @@ void vmx_exit(void)
 
 void vmx_resume_failed(void)
 {
-	panic("VMRESUME failed, VM-instruction error %" PRIu32 " (%s)", vmread32(VMCS_INSTRUCTION_ERROR),
+	panic("VMRESUME failed, VM-instruction error %" PRIu32 " (%s)",
+	      vmread32(VMCS_INSTRUCTION_ERROR),
 	      dump_instruction_error(vmread32(VMCS_INSTRUCTION_ERROR)));
 }
 
@@ -205,7 +207,8 @@ void guest_advance_flags(uint64_t flags)
 	vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
 	/* SDM "Debug Exceptions": with BTF only branches trap, and no instruction handled here is one. */
 	if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+		vmwrite(VMCS_GUEST_PENDING_DEBUG,
+			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
@@ -213,8 +216,8 @@ void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
 	struct guest_event deferred;
 	bool protected_mode = vmread(VMCS_GUEST_CR0) & CR0_PE;
 
-	if (event_combine(vcpu->event, event_exception(vector, error_code), &vcpu->event, &deferred) ==
-	    EVENT_TRIPLE_FAULT)
+	if (event_combine(vcpu->event, event_exception(vector, error_code), &vcpu->event,
+			  &deferred) == EVENT_TRIPLE_FAULT)
 		exit_triple_fault(vcpu);
 	vcpu->event = event_fit_mode(vcpu->event, protected_mode);
 	vcpu->entry_work = 1;

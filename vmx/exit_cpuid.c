@@ -50,7 +50,8 @@ void exit_cpuid(struct vcpu *vcpu)
 		regs->rcx = cpu.ecx & keep->ecx;
 		regs->rdx = cpu.edx & keep->edx;
 		if (cpuid_mirrors_cr4(leaf))
-			regs->rcx = cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4), (uint32_t)regs->rcx);
+			regs->rcx = cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4),
+						     (uint32_t)regs->rcx);
 	}
 	guest_advance();
 }

@@ -129,14 +129,15 @@ void exit_cr_access(struct vcpu *vcpu)
 	if (number == 0 && type == CR_QUAL_TYPE_TO_CR)
 		error = write_cr0(vcpu, value);
 	else if (number == 0 && type == CR_QUAL_TYPE_LMSW)
-		error = write_cr0(vcpu, lmsw_value(guest_cr0(),
-						   (uint16_t)(qualification >> CR_QUAL_LMSW_SHIFT)));
+		error = write_cr0(vcpu, lmsw_value(guest_cr0(), (uint16_t)(qualification >>
+									   CR_QUAL_LMSW_SHIFT)));
 	else if (number == 0 && type == CR_QUAL_TYPE_CLTS)
 		error = write_cr0(vcpu, guest_cr0() & ~CR0_TS);
 	else if (number == 4 && type == CR_QUAL_TYPE_TO_CR)
 		error = write_cr4(vcpu, value);
 	else
-		panic("control-register exit that no control asks for: CR%u, type %u", number, type);
+		panic("control-register exit that no control asks for: CR%u, type %u", number,
+		      type);
 
 	if (error)
 		guest_inject(vcpu, VECTOR_GP, 0);

@@ -28,15 +28,16 @@ static uint32_t access_of(uint64_t qualification)
 
 static void record(uint64_t gpa, uint64_t qualification)
 {
-	const char *kind = qualification & EPT_QUAL_FETCH ? "fetch from" :
-			   qualification & EPT_QUAL_WRITE ? "write to" :
-							    "read of";
+	const char *kind = qualification & EPT_QUAL_FETCH   ? "fetch from"
+			   : qualification & EPT_QUAL_WRITE ? "write to"
+							    : "read of";
 	enum log_level level = vmx.secure.records <= CONSOLE_RECORDS ? LOG_WARNING : LOG_DEBUG;
 
-	log_at(level, "guest %s the secure space at %#" PRIx64 "%s, RIP %#" PRIx64 ", CPL %u", kind, gpa,
-	       qualification & EPT_QUAL_LINEAR_VALID && !(qualification & EPT_QUAL_TRANSLATED) ?
-		       " by a page walk" :
-		       "",
+	log_at(level, "guest %s the secure space at %#" PRIx64 "%s, RIP %#" PRIx64 ", CPL %u", kind,
+	       gpa,
+	       qualification & EPT_QUAL_LINEAR_VALID && !(qualification & EPT_QUAL_TRANSLATED)
+		       ? " by a page walk"
+		       : "",
 	       vmread(VMCS_GUEST_RIP), SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)));
 }
 
@@ -94,7 +95,8 @@ void exit_ept_violation(struct vcpu *vcpu)
 		return;
 	if (result == -ENOENT && is_stale(gpa, qualification))
 		return;
-	panic("EPT violation at %#" PRIx64 ", qualification %#" PRIx64 ": %d", gpa, qualification, result);
+	panic("EPT violation at %#" PRIx64 ", qualification %#" PRIx64 ": %d", gpa, qualification,
+	      result);
 }
 
 void exit_ept_misconfig(struct vcpu *vcpu)

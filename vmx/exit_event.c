@@ -109,7 +109,8 @@ void exit_exception_nmi(struct vcpu *vcpu)
 		guest_inject(vcpu, VECTOR_AC, vmread32(VMCS_EXIT_INTERRUPTION_ERROR));
 		break;
 	default:
-		panic("exception exit that no control asks for: interruption information %#" PRIx32, info);
+		panic("exception exit that no control asks for: interruption information %#" PRIx32,
+		      info);
 	}
 }
 

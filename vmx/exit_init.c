@@ -17,8 +17,8 @@
 #define RIGHTS_CODE (SEGMENT_P | SEGMENT_S | 0xbu) /* present, code, readable, accessed */
 #define RIGHTS_DATA (SEGMENT_P | SEGMENT_S | 0x3u) /* present, data, writable, accessed */
 #define RIGHTS_LDT (SEGMENT_P | 0x2u)
-#define RIGHTS_TSS (SEGMENT_P | 0xbu)		   /* busy, as VM entry demands */
-#define CR0_INIT_KEPT (CR0_CD | CR0_NW)		   /* unchanged by INIT */
+#define RIGHTS_TSS (SEGMENT_P | 0xbu)	/* busy, as VM entry demands */
+#define CR0_INIT_KEPT (CR0_CD | CR0_NW) /* unchanged by INIT */
 
 static void write_segment(enum segment segment, uint16_t selector, uint64_t base, uint32_t limit,
 			  uint32_t rights)

@@ -81,7 +81,8 @@ static int write_apic_base(uint64_t value)
 	uint64_t old = rdmsr(MSR_APIC_BASE);
 
 	if (!apic_base_write_ok(old, value, vmx.physical_bits)) {
-		log_warn("guest write of IA32_APIC_BASE refused: %#" PRIx64 " -> %#" PRIx64, old, value);
+		log_warn("guest write of IA32_APIC_BASE refused: %#" PRIx64 " -> %#" PRIx64, old,
+			 value);
 		return -EPERM;
 	}
 	return wrmsr_safe(MSR_APIC_BASE, value);
@@ -124,7 +125,8 @@ void exit_wrmsr(struct vcpu *vcpu)
 
 	switch (msr_rule_of(msr)->write) {
 	case MSR_IGNORE:
-		log_info("guest write of MSR %#" PRIx32 " ignored: %s", msr, msr_rule_of(msr)->reason);
+		log_info("guest write of MSR %#" PRIx32 " ignored: %s", msr,
+			 msr_rule_of(msr)->reason);
 		error = 0;
 		break;
 	case MSR_LOCKED:

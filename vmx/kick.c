@@ -14,8 +14,8 @@
 
 static void invalidate_local(void *context)
 {
-	uint64_t type = this_vcpu()->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT :
-									    INVEPT_ALL_CONTEXTS;
+	uint64_t type = this_vcpu()->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT
+									   : INVEPT_ALL_CONTEXTS;
 
 	(void)context;
 	if (vmx_invept(type, vmx.eptp))

@@ -13,7 +13,8 @@ _Noreturn void vmx_leave_operation(struct vcpu *vcpu);
 
 /* vmx/entry.S */
 int vmx_launch_guest(void);
-_Noreturn void vmx_leave(const struct guest_regs *regs, uint64_t rip, uint64_t rsp, uint64_t rflags);
+_Noreturn void vmx_leave(const struct guest_regs *regs, uint64_t rip, uint64_t rsp,
+			 uint64_t rflags);
 extern const char vmx_exit_entry[], vmx_window_begin[], vmx_window_end[], vmx_enter_again[];
 
 #endif

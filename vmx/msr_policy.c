@@ -12,7 +12,8 @@ static const struct msr_rule rules[] = {
 	 "VMX belongs to the monitor; locked off, as firmware can leave it"},
 	{MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG, MSR_PASS, MSR_IGNORE,
 	 "microcode cannot be loaded from the guest; Linux reads the revision back and sees no change"},
-	{0x9b, 0x9b, MSR_REFUSE, MSR_REFUSE, "IA32_SMM_MONITOR_CTL: dual-monitor SMM goes with VMX"},
+	{0x9b, 0x9b, MSR_REFUSE, MSR_REFUSE,
+	 "IA32_SMM_MONITOR_CTL: dual-monitor SMM goes with VMX"},
 	{MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSBASE0 + 2 * 32 - 1, MSR_PASS, MSR_MTRR,
 	 "EPT memory types follow the MTRRs"},
 	{MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, MSR_PASS, MSR_MTRR, "as above"},
@@ -48,7 +49,8 @@ const struct msr_rule *msr_rule_of(uint32_t msr)
 
 bool msr_in_bitmap(uint32_t msr)
 {
-	return msr < BITMAP_MSRS || (msr >= BITMAP_HIGH_FIRST && msr - BITMAP_HIGH_FIRST < BITMAP_MSRS);
+	return msr < BITMAP_MSRS ||
+	       (msr >= BITMAP_HIGH_FIRST && msr - BITMAP_HIGH_FIRST < BITMAP_MSRS);
 }
 
 static void set_bit(uint8_t *bitmap, uint32_t offset, uint32_t bit)

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 enum msr_action {
-	MSR_PASS,      /* no exit; outside the bitmap's ranges: done for the guest, #GP reflected */
-	MSR_REFUSE,    /* #GP(0): on the machine the guest sees, the register does not exist */
-	MSR_LOCKED,    /* write: #GP(0), the register is locked; read: the value with VMX shown as off */
-	MSR_IGNORE,    /* write: dropped */
-	MSR_MTRR,      /* write: made, and the EPT follows */
+	MSR_PASS,   /* no exit; outside the bitmap's ranges: done for the guest, #GP reflected */
+	MSR_REFUSE, /* #GP(0): on the machine the guest sees, the register does not exist */
+	MSR_LOCKED, /* write: #GP(0), the register is locked; read: the value with VMX shown as off */
+	MSR_IGNORE,	     /* write: dropped */
+	MSR_MTRR,	     /* write: made, and the EPT follows */
 	MSR_APIC_BASE_WRITE, /* write: checked, then made */
 };
 

@@ -24,21 +24,21 @@ _Static_assert(sizeof(struct guest_regs) == 128, "pushed by vmx/entry.S");
 struct vcpu {
 	struct percpu *cpu;
 	struct ept_flush_cpu *flush; /* this CPU's part of the invalidation protocol */
-	struct guest_regs *regs; /* where every VM exit of this CPU leaves them */
+	struct guest_regs *regs;     /* where every VM exit of this CPU leaves them */
 	void *vmxon_region;
 	void *vmcs;
 	struct vmx_capabilities caps;
 	struct vmx_controls controls; /* as last written */
 	uint64_t launch_cr0;	      /* as the firmware had them */
 	uint64_t launch_cr4;
-	struct guest_event event;     /* to be injected at the next VM entry */
-	uint32_t entry_work;	      /* 1: the next entry has more to do than to enter */
-	uint32_t nmi_queued;	      /* NMIs for the guest not yet injected (0..2, as hardware latches) */
-	bool waiting_for_sipi;	      /* entered with the wait-for-SIPI activity state */
+	struct guest_event event; /* to be injected at the next VM entry */
+	uint32_t entry_work;	  /* 1: the next entry has more to do than to enter */
+	uint32_t nmi_queued;   /* NMIs for the guest not yet injected (0..2, as hardware latches) */
+	bool waiting_for_sipi; /* entered with the wait-for-SIPI activity state */
 	uint64_t nmi_count;
-	uint64_t exit_tsc;	      /* TSC at the running exit, with debug-stats only */
-	uint64_t root_tsc;	      /* sum over exits, with debug-stats only */
-	uint64_t wait_turns;	      /* of the invalidation this CPU waits for */
+	uint64_t exit_tsc;   /* TSC at the running exit, with debug-stats only */
+	uint64_t root_tsc;   /* sum over exits, with debug-stats only */
+	uint64_t wait_turns; /* of the invalidation this CPU waits for */
 	uint64_t exits[EXIT_REASON_COUNT];
 };
 

@@ -311,7 +311,8 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define EVENT_TYPE_SOFTWARE_EXCEPTION (6u << EVENT_TYPE_SHIFT)
 #define EVENT_TYPE_OTHER (7u << EVENT_TYPE_SHIFT)
 #define EVENT_ERROR_CODE (1u << 11)
-#define EVENT_NMI_UNBLOCKING (1u << 12) /* exit format: IRET had unblocked NMIs when the fault came */
+#define EVENT_NMI_UNBLOCKING \
+	(1u << 12) /* exit format: IRET had unblocked NMIs when the fault came */
 #define EVENT_VALID (1u << 31)
 #define EVENT_RESERVED 0x7ffff000u
 

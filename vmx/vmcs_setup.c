@@ -59,9 +59,11 @@ static bool write_host(const struct vcpu *vcpu)
 
 	if (vcpu->caps.xsave)
 		cr4 |= CR4_OSXSAVE; /* XSETBV on the guest's behalf */
-	ok &= vmwrite(VMCS_HOST_CR0, vmx_cr_fixed(cr0, vcpu->caps.cr0_fixed0, vcpu->caps.cr0_fixed1));
+	ok &= vmwrite(VMCS_HOST_CR0,
+		      vmx_cr_fixed(cr0, vcpu->caps.cr0_fixed0, vcpu->caps.cr0_fixed1));
 	ok &= vmwrite(VMCS_HOST_CR3, host_cr3());
-	ok &= vmwrite(VMCS_HOST_CR4, vmx_cr_fixed(cr4, vcpu->caps.cr4_fixed0, vcpu->caps.cr4_fixed1));
+	ok &= vmwrite(VMCS_HOST_CR4,
+		      vmx_cr_fixed(cr4, vcpu->caps.cr4_fixed0, vcpu->caps.cr4_fixed1));
 	ok &= vmwrite(VMCS_HOST_PAT, PAT_POWER_ON);
 	ok &= vmwrite(VMCS_HOST_EFER, EFER_LME | EFER_LMA | EFER_NXE);
 	ok &= vmwrite(VMCS_HOST_CS, HOST_CS_SELECTOR);

@@ -95,8 +95,17 @@ int vmx_check_cpu(bool several_cpus, char *reason, size_t size)
 static void read_mtrrs(struct mtrr_state *mtrr)
 {
 	static const uint32_t fixed[MTRR_FIXED_COUNT] = {
-		MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000,
-		0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
+		MSR_MTRR_FIX64K_00000,
+		MSR_MTRR_FIX16K_80000,
+		MSR_MTRR_FIX16K_A0000,
+		0x268,
+		0x269,
+		0x26a,
+		0x26b,
+		0x26c,
+		0x26d,
+		0x26e,
+		0x26f,
 	};
 	const uint64_t fixed_supported = 1u << 8;
 	uint32_t count;
@@ -160,7 +169,8 @@ static int init_ept(struct page_pool *pool)
 	return 0;
 }
 
-int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char *reason, size_t size)
+int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char *reason,
+	     size_t size)
 {
 	const char *step = "EPT";
 	int error;
@@ -174,7 +184,8 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 	error = init_ept(pool);
 	if (!error) {
 		step = "secure space";
-		error = secure_space_init(&vmx.secure, pool, handoff->region_base, handoff->region_size);
+		error = secure_space_init(&vmx.secure, pool, handoff->region_base,
+					  handoff->region_size);
 	}
 	if (!error) {
 		step = "MSR bitmap";
@@ -204,9 +215,9 @@ static int enable_vmx(struct vcpu *vcpu)
 
 	if (control & FEATURE_CONTROL_LOCK)
 		return control & FEATURE_CONTROL_VMX ? 0 : -EBUSY;
-	return wrmsr_safe(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX) ?
-		       -EBUSY :
-		       0;
+	return wrmsr_safe(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX)
+		       ? -EBUSY
+		       : 0;
 }
 
 static void restore_control_registers(const struct vcpu *vcpu)
@@ -250,9 +261,11 @@ static int launch_here(struct vcpu *vcpu, char *reason, size_t size)
 		return -EINVAL;
 	}
 	/* What this CPU cached for other EPTPs and VPIDs, if anyone used them before us. */
-	vmx_invept(vcpu->caps.ept_vpid & EPT_CAP_INVEPT_ALL ? INVEPT_ALL_CONTEXTS : INVEPT_SINGLE_CONTEXT,
+	vmx_invept(vcpu->caps.ept_vpid & EPT_CAP_INVEPT_ALL ? INVEPT_ALL_CONTEXTS
+							    : INVEPT_SINGLE_CONTEXT,
 		   vmx.eptp);
-	vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_ALL ? INVVPID_ALL_CONTEXTS : INVVPID_SINGLE_CONTEXT,
+	vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_ALL ? INVVPID_ALL_CONTEXTS
+							      : INVVPID_SINGLE_CONTEXT,
 		    VMX_GUEST_VPID);
 	/* In the guest from the next line on, or not at all. */
 	vcpu->flush->present = 1;
@@ -290,7 +303,8 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 	}
 	error = enter_vmx_operation(vcpu);
 	if (error) {
-		snprintf(reason, size, error == -EBUSY ? "VMX is already in use on this CPU" : "VMXON refused");
+		snprintf(reason, size,
+			 error == -EBUSY ? "VMX is already in use on this CPU" : "VMXON refused");
 		return error;
 	}
 	if (index == 0)
@@ -320,8 +334,10 @@ void vmx_leave_operation(struct vcpu *vcpu)
 	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
 	uint64_t efer = vmread(VMCS_GUEST_EFER);
 	uint64_t pat = vmread(VMCS_GUEST_PAT);
-	struct table_register gdtr = {(uint16_t)vmread(VMCS_GUEST_GDTR_LIMIT), vmread(VMCS_GUEST_GDTR_BASE)};
-	struct table_register idtr = {(uint16_t)vmread(VMCS_GUEST_IDTR_LIMIT), vmread(VMCS_GUEST_IDTR_BASE)};
+	struct table_register gdtr = {(uint16_t)vmread(VMCS_GUEST_GDTR_LIMIT),
+				      vmread(VMCS_GUEST_GDTR_BASE)};
+	struct table_register idtr = {(uint16_t)vmread(VMCS_GUEST_IDTR_LIMIT),
+				      vmread(VMCS_GUEST_IDTR_BASE)};
 	uint64_t segment[SEG_COUNT];
 	uint64_t fs_base = vmread(VMCS_GUEST_FS_BASE);
 	uint64_t gs_base = vmread(VMCS_GUEST_GS_BASE);

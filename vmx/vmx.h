@@ -23,7 +23,8 @@ int vmx_check_cpu(bool several_cpus, char *reason, size_t size);
  * vmx_init - once, after all CPUs were checked: EPT, MSR bitmap, vCPUs.
  * Result: 0, -ENOMEM, -EINVAL; reason as above.
  */
-int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char *reason, size_t size);
+int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char *reason,
+	     size_t size);
 
 /*
  * vmx_launch - enter VMX operation on the calling CPU and return as its guest.
