@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the guest can see of SecPod. Shared by the monitor, the tests and guest-support.
+ * What the guest can see of SecPod. Shared by the monitor, the boot code, the tests and
+ * guest-support; docs/abi.md says the same in prose.
+ *
+ * Versions: a change that breaks a caller raises the major version; whatever is added raises the
+ * minor one. Numbers, once given, keep their meaning.
  *
  * CPUID leaves (EAX = leaf, ECX = index). All leaves are the same at every privilege level.
  */
 #ifndef SECPOD_ABI_H
 #define SECPOD_ABI_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+#endif
 
 /* EAX: highest hypervisor leaf; EBX, ECX, EDX: the signature. */
 #define SECPOD_CPUID_SIGNATURE 0x40000000u
@@ -14,8 +24,10 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 1u
-#define SECPOD_FEATURE_STATS (1u << 0) /* SECPOD_CPUID_STATS answers (debug-stats = yes) */
+#define SECPOD_ABI_MINOR 2u
+#define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
+#define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
+#define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -24,8 +36,8 @@
 #define SECPOD_PHASE_LOCKED 3u
 
 /*
- * Statistics, only with "debug-stats = yes" in secpod.conf. ECX: index. EAX: bits 31:0, EDX: bits 63:32 of
- * the value; EBX: 1 when the index exists, else 0 and the value is 0.
+ * Statistics, only with "debug-stats = yes" in secpod.conf. ECX: index. EAX: bits 31:0, EDX: bits
+ * 63:32 of the value; EBX: 1 when the index exists, else 0 and the value is 0.
  */
 #define SECPOD_CPUID_STATS 0x40000010u
 
@@ -39,18 +51,188 @@
 #define SECPOD_STAT_EPT_TABLES 0x07u	 /* EPT table pages */
 #define SECPOD_STAT_FLUSH_REQUESTS 0x08u /* invalidations asked of all CPUs */
 #define SECPOD_STAT_FLUSH_KICKS 0x09u	 /* CPUs kicked out of the guest for them */
-#define SECPOD_STAT_REGION_BASE 0x0au	 /* reserved memory: first byte (its place is no secret: e820 shows it) */
-#define SECPOD_STAT_REGION_SIZE 0x0bu	 /* bytes */
-#define SECPOD_STAT_IMAGE_SIZE 0x0cu	 /* monitor code and data, bytes */
-#define SECPOD_STAT_POOL_FREE 0x0du	 /* pages */
-#define SECPOD_STAT_RAM 0x0eu		 /* bytes of RAM the guest has */
-#define SECPOD_STAT_RAM_4K 0x0fu	 /* bytes of it that EPT maps with 4 KiB pages */
-#define SECPOD_STAT_NMI_QUEUED 0x10u	 /* NMIs that met the monitor in root mode or came as exits */
+#define SECPOD_STAT_REGION_BASE \
+	0x0au /* reserved memory: first byte (its place is no secret: e820 shows it) */
+#define SECPOD_STAT_REGION_SIZE 0x0bu /* bytes */
+#define SECPOD_STAT_IMAGE_SIZE 0x0cu  /* monitor code and data, bytes */
+#define SECPOD_STAT_POOL_FREE 0x0du   /* pages */
+#define SECPOD_STAT_RAM 0x0eu	      /* bytes of RAM the guest has */
+#define SECPOD_STAT_RAM_4K 0x0fu      /* bytes of it that EPT maps with 4 KiB pages */
+#define SECPOD_STAT_NMI_QUEUED 0x10u  /* NMIs that met the monitor in root mode or came as exits */
 #define SECPOD_STAT_COUNT 0x11u
 /* Exits of one basic reason, all CPUs: SECPOD_STAT_EXIT_REASON + reason. */
 #define SECPOD_STAT_EXIT_REASON 0x1000u
 /* The same of one CPU: SECPOD_STAT_CPU_EXIT_REASON + (cpu << 8) + reason. */
 #define SECPOD_STAT_CPU_EXIT_REASON 0x10000u
 #define SECPOD_STAT_EXIT_REASONS 80u
+
+/*
+ * Rules: what the guest's kernel may not do. Each has an answer, set at boot by "policy.<name>" in
+ * secpod.conf. X(ID, name, what it refuses); the number is the place in the list, new ones come
+ * last.
+ */
+#define SECPOD_RULES(X)                                                                            \
+	X(CR0, "cr0", "changes to pinned bits of CR0")                                             \
+	X(CR4, "cr4", "changes to pinned bits of CR4")                                             \
+	X(EFER, "efer", "changes to pinned bits of IA32_EFER")                                     \
+	X(XCR0, "xcr0", "state components in XCR0 or IA32_XSS that the policy forbids")            \
+	X(SYSCALL_MSR, "syscall-msr", "changes to LSTAR, STAR, CSTAR, FMASK, SYSENTER_*")          \
+	X(PAT, "pat", "changes to IA32_PAT")                                                       \
+	X(DEBUG_MSR, "debug-msr", "branch trace and trace messages of DEBUGCTL, the DS area")      \
+	X(MEMORY_MSR, "memory-msr", "registers by which the CPU writes physical memory (PT, HFI)") \
+	X(APIC_BASE, "apic-base", "moving the local APIC's page")                                  \
+	X(MTRR, "mtrr", "memory types over the secure space")                                      \
+	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \
+	X(MISC_ENABLE, "misc-enable", "the XD disable bit of IA32_MISC_ENABLE")                    \
+	X(VMX_MSR, "vmx-msr", "writes to the VMX capability registers")                            \
+	X(DESCRIPTOR_TABLE, "descriptor-table", "other values in GDTR, IDTR, LDTR, TR")            \
+	X(SECURE_SPACE, "secure-space", "reads, writes, fetches and page walks in the monitor")    \
+	X(INSTRUCTION, "instruction", "VMX, SMX and other instructions the guest does not have")   \
+	X(HYPERCALL, "hypercall", "malformed hypercalls")                                          \
+	X(CPU_START, "cpu-start", "starting a CPU in a page not seen before LOCKED")               \
+	X(TASK_SWITCH, "task-switch", "hardware task switches")
+
+enum secpod_rule {
+#define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
+	SECPOD_RULES(SECPOD_RULE_NUMBER)
+#undef SECPOD_RULE_NUMBER
+		SECPOD_RULE_COUNT
+};
+
+/* Room for rules in everything that has one place for each. */
+#define SECPOD_POLICY_MAX 64u
+_Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place");
+
+/*
+ * Names of the detail words of a record, by rule: X(ID, detail[0], ..., detail[3]); "" for a word
+ * that is always 0.
+ */
+#define SECPOD_DETAILS(X)                                       \
+	X(CR0, "value", "now", "bits", "")                      \
+	X(CR4, "value", "now", "bits", "")                      \
+	X(EFER, "value", "now", "bits", "")                     \
+	X(XCR0, "value", "now", "msr", "")                      \
+	X(SYSCALL_MSR, "value", "now", "msr", "")               \
+	X(PAT, "value", "now", "msr", "")                       \
+	X(DEBUG_MSR, "value", "now", "msr", "")                 \
+	X(MEMORY_MSR, "value", "now", "msr", "")                \
+	X(APIC_BASE, "value", "now", "msr", "")                 \
+	X(MTRR, "value", "now", "msr", "")                      \
+	X(FEATURE_CONTROL, "value", "now", "msr", "")           \
+	X(MISC_ENABLE, "value", "now", "msr", "")               \
+	X(VMX_MSR, "value", "now", "msr", "")                   \
+	X(DESCRIPTOR_TABLE, "base", "limit", "table", "pinned") \
+	X(SECURE_SPACE, "gpa", "access", "linear", "")          \
+	X(INSTRUCTION, "exit", "qualification", "rax", "")      \
+	X(HYPERCALL, "number", "error", "rdi", "rsi")           \
+	X(CPU_START, "vector", "target", "", "")                \
+	X(TASK_SWITCH, "selector", "source", "", "")
+
+/* Answers to a rule that is broken. */
+#define SECPOD_ANSWER_OFF 0u   /* let it pass */
+#define SECPOD_ANSWER_LOG 1u   /* record it and let it pass */
+#define SECPOD_ANSWER_DENY 2u  /* record it and refuse it */
+#define SECPOD_ANSWER_PANIC 3u /* record it and stop the machine */
+#define SECPOD_ANSWER_COUNT 4u
+
+/* One record of the audit log. Little-endian, like all numbers here. */
+#define SECPOD_RECORD_INSN 16u
+#define SECPOD_RECORD_DETAILS 4u
+struct secpod_record {
+	uint64_t seq;	/* 1 for the first one; a gap: records were lost */
+	uint64_t tsc;	/* time-stamp counter of the CPU */
+	uint32_t cpu;	/* its index */
+	uint8_t phase;	/* SECPOD_PHASE_* */
+	uint8_t rule;	/* SECPOD_RULE_* */
+	uint8_t answer; /* SECPOD_ANSWER_*: what was done; never OFF */
+	uint8_t cpl;
+	uint64_t rip;
+	uint64_t cr3;
+	uint64_t detail[SECPOD_RECORD_DETAILS]; /* see SECPOD_DETAILS */
+	uint8_t insn_len;			/* bytes of insn that are known */
+	uint8_t insn[SECPOD_RECORD_INSN];	/* the instruction, as fetched after the exit */
+	uint8_t zero[39];
+};
+_Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
+
+/*
+ * Hypercalls: VMCALL at CPL 0. RAX: SECPOD_HYPERCALL | number; arguments in RDI,
+ * RSI, RDX, R10; those that a call does not have must be 0. RAX becomes the result, not negative,
+ * or one of the negative SECPOD_E* numbers; every other register is preserved. At another CPL, or
+ * with other bits in RAX, VMCALL raises #UD as without VMX.
+ *
+ * gpa: guest-physical address of memory of the caller, a multiple of 8, the whole of it RAM and
+ * none of it SecPod's: else -EFAULT (unaligned: -EINVAL), and nothing is written.
+ *
+ * What is malformed is recorded under the rule HYPERCALL.
+ */
+#define SECPOD_HYPERCALL 0x5ec00000u
+#define SECPOD_HYPERCALL_NUMBER 0xffffu
+
+/* Errors, Linux's numbers. */
+#define SECPOD_EPERM 1	 /* not in this phase */
+#define SECPOD_EIO 5	 /* the monitor failed at it, nothing the caller did wrong */
+#define SECPOD_ENOMEM 12 /* the monitor has no memory left for it */
+#define SECPOD_EFAULT 14 /* not memory of the guest */
+#define SECPOD_EBUSY 16	 /* another CPU is at it; nothing was done, try again */
+#define SECPOD_EINVAL \
+	22 /* unknown flag, unaligned, too large, an argument the call does not have */
+#define SECPOD_ENOSYS 38 /* unknown number */
+
+/*
+ * INFO(gpa, size): a struct secpod_info to gpa.
+ * size: bytes of room, from SECPOD_INFO_MIN to SECPOD_SIZE_MAX, a multiple of 8. Result: bytes
+ * written, the smaller one of size and what this version knows.
+ */
+#define SECPOD_CALL_INFO 0u
+#define SECPOD_SIZE_MAX 4096u
+struct secpod_info {
+	uint32_t abi_version; /* major << 16 | minor */
+	uint32_t features;    /* SECPOD_FEATURE_* */
+	uint32_t phase;	      /* SECPOD_PHASE_* */
+	uint32_t rule_count;
+	uint64_t policy[2];    /* SECPOD_ANSWER_*: rule n in bits 2 * (n % 32) of [n / 32] */
+	uint64_t mandatory;    /* a bit a rule: refused with any answer */
+	uint64_t log_capacity; /* records */
+};
+#define SECPOD_INFO_MIN 48u
+_Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI");
+
+/* ACTIVATE(flags): GUEST -> ACTIVE; 0, too, when that is done already. flags: 0. */
+#define SECPOD_CALL_ACTIVATE 2u
+
+/*
+ * LOCK(flags): ACTIVE -> LOCKED; 0, too, when that is done already; -EPERM before ACTIVE.
+ * flags: 0.
+ */
+#define SECPOD_CALL_LOCK 3u
+
+/*
+ * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from
+ * SECPOD_STATS_MIN.
+ */
+#define SECPOD_CALL_STATS 16u
+struct secpod_stats {
+	uint64_t cpus;			  /* under SecPod */
+	uint64_t exits;			  /* VM exits, all CPUs, all reasons */
+	uint64_t pool_free;		  /* the monitor's pages left */
+	uint64_t log_written;		  /* records ever; the number of the newest one */
+	uint64_t log_read;		  /* handed out by LOG_READ */
+	uint64_t log_lost;		  /* overwritten, or given up, before they were read */
+	uint64_t console_suppressed;	  /* lines the rate limit kept from the serial line */
+	uint64_t hypercalls;		  /* answered, refused ones included */
+	uint64_t rule[SECPOD_POLICY_MAX]; /* records by rule */
+};
+#define SECPOD_STATS_MIN 576u
+_Static_assert(sizeof(struct secpod_stats) == SECPOD_STATS_MIN, "part of the ABI");
+
+/*
+ * LOG_READ(gpa, max, flags): the oldest records of the audit log that have not been read, at most
+ * max of them, to gpa, in the order of their numbers; they leave the log. max: 1 to
+ * SECPOD_LOG_READ_MAX. flags: 0. All max * 128 bytes at gpa must be the guest's; those behind the
+ * last record may be changed. Result: records written; 0 when there is none.
+ */
+#define SECPOD_CALL_LOG_READ 17u
+#define SECPOD_LOG_READ_MAX 32u
 
 #endif
