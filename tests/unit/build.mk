@@ -28,6 +28,13 @@ unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
 unit_invalidate := ept/invalidate.c $(unit_ept_sources)
 unit_secure_space := secpod/secure_space.c $(unit_ept_sources)
+unit_rules := secpod/rules.c
+unit_policy := secpod/policy.c secpod/rules.c
+unit_phase := secpod/phase.c
+unit_audit_log := secpod/audit_log.c secpod/audit_console.c secpod/phase.c secpod/rules.c \
+	vmm/page_pool.c
+unit_audit_console := $(unit_audit_log)
+unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c
 unit_capabilities := vmx/capabilities.c
 unit_cr_rules := vmx/cr_rules.c
 unit_event := vmx/event.c
@@ -36,6 +43,7 @@ unit_cpuid_policy := vmx/cpuid_policy.c
 unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
+unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c vmx/msr_policy.c
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercalls of the ABI header: checks, dispatch, records of what was refused. Pure; the
+ * machine is behind struct hypercall_machine.
+ */
+#ifndef SECPOD_SECPOD_HYPERCALL_H
+#define SECPOD_SECPOD_HYPERCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest-support/include/secpod_abi.h"
+#include "secpod/audit_log.h"
+#include "secpod/phase.h"
+#include "secpod/policy.h"
+
+/* What hypercalls need of the machine; all are called on the CPU of the hypercall. */
+struct hypercall_machine {
+	void *context;
+	/* Is every byte of [gpa, gpa + size) the guest's memory? False when the range wraps. */
+	bool (*is_guest_memory)(void *context, uint64_t gpa, uint64_t size);
+	/* Copy to the guest. Result: 0, -EFAULT (nothing copied). */
+	int (*write)(void *context, uint64_t gpa, const void *from, uint64_t size);
+	/* Fill in cpus, exits and pool_free; the rest is filled in here. */
+	void (*stats)(void *context, struct secpod_stats *stats);
+};
+
+/* One for the machine. */
+struct hypercalls {
+	struct hypercall_machine machine;
+	struct phase *phase;
+	const struct policy *policy;
+	struct audit_log *log;
+	uint32_t features; /* SECPOD_FEATURE_*, for INFO */
+	uint64_t count;	   /* calls answered */
+};
+
+/* Registers at the VMCALL. */
+struct hypercall {
+	uint64_t rax;
+	uint64_t rdi;
+	uint64_t rsi;
+	uint64_t rdx;
+	uint64_t r10;
+	/*
+	 * Who called: tsc, cpu, cpl, rip, cr3 and insn as they are to be recorded; the other
+	 * members are 0.
+	 */
+	struct secpod_record from;
+};
+
+enum hypercall_result {
+	HYPERCALL_UNDEFINED, /* not one of ours: raise #UD; rax is as it was, nothing is recorded */
+	HYPERCALL_DONE,	     /* rax is the result: go on behind the VMCALL */
+	HYPERCALL_PANIC,     /* malformed, recorded, and the policy says panic */
+};
+
+/*
+ * hypercall - answer a VMCALL. call->rax gets the result.
+ * Safe on all CPUs at the same time; waits for nobody.
+ */
+enum hypercall_result hypercall(struct hypercalls *hypercalls, struct hypercall *call);
+
+/* hypercall_name - "INFO" for SECPOD_CALL_INFO, and so on; NULL for a number without a call. */
+const char *hypercall_name(uint32_t number);
+
+#endif

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+#include "secpod/hypercall.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/hypercall_world.h"
+
+#define RECORD_SIZE sizeof(struct secpod_record)
+#define SECURE_END (WORLD_SECURE_BASE + WORLD_SECURE_SIZE)
+#define DOC_SIZE 0x10000u
+
+static struct hypercall_world w;
+
+static int up(void **state)
+{
+	(void)state;
+	hypercall_world_open(&w);
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	hypercall_world_close(&w);
+	return 0;
+}
+
+static int64_t call(uint32_t number, uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t r10)
+{
+	struct hypercall c = {SECPOD_HYPERCALL | number, rdi, rsi, rdx, r10, {.rip = 0x1000}};
+
+	assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_DONE);
+	/* All registers but RAX are preserved. */
+	assert_true(c.rdi == rdi && c.rsi == rsi && c.rdx == rdx && c.r10 == r10);
+	return (int64_t)c.rax;
+}
+
+static uint64_t recorded(void)
+{
+	return audit_log_rule_count(&w.log, SECPOD_RULE_HYPERCALL);
+}
+
+static void reach(uint32_t phase)
+{
+	for (uint32_t step = SECPOD_PHASE_ACTIVE; step <= phase; step++)
+		assert_int_equal(phase_advance(&w.phase, step), 0);
+}
+
+static void append(uint64_t rip)
+{
+	const struct secpod_record record = {.rip = rip, .rule = SECPOD_RULE_CR0};
+
+	audit_log_append(&w.log, &record);
+}
+
+static const struct secpod_record *record_in_ram(uint64_t gpa, uint64_t i)
+{
+	return (const struct secpod_record *)(w.ram + gpa) + i;
+}
+
+static void other_vmcalls_are_undefined(void **state)
+{
+	static const struct {
+		uint64_t rax;
+		uint8_t cpl;
+	} rows[] = {
+		{0, 0},
+		{0x5ec1 << 16, 0},
+		{0x5ebfffff, 0},
+		{SECPOD_HYPERCALL | 1ULL << 32, 0},
+		{SECPOD_HYPERCALL | 1ULL << 63, 0},
+		{UINT64_MAX, 0},
+		{SECPOD_HYPERCALL | SECPOD_CALL_INFO, 1},
+		{SECPOD_HYPERCALL | SECPOD_CALL_INFO, 2},
+		{SECPOD_HYPERCALL | SECPOD_CALL_INFO, 3},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct hypercall c = {rows[i].rax, 0, sizeof(struct secpod_info),
+				      0,	   0, {.cpl = rows[i].cpl}};
+
+		assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_UNDEFINED);
+		assert_int_equal(c.rax, rows[i].rax);
+	}
+	assert_int_equal(w.hypercalls.count, 0);
+	assert_int_equal(w.log.head, 0);
+	assert_int_equal(w.bytes_written, 0);
+}
+
+static void every_malformed_call_is_refused_and_recorded(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t number;
+		uint64_t rdi, rsi, rdx, r10;
+		int64_t result;
+	} rows[] = {
+		{"unknown number 1", 1, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 4", 4, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 18", 18, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"a call of the boot code", 0xff01, 0, 0, 0, 0, -SECPOD_ENOSYS},
+
+		{"INFO: no room", SECPOD_CALL_INFO, 0x1000, 0, 0, 0, -SECPOD_EINVAL},
+		{"INFO: too little room", SECPOD_CALL_INFO, 0x1000, 40, 0, 0, -SECPOD_EINVAL},
+		{"INFO: odd room", SECPOD_CALL_INFO, 0x1000, 49, 0, 0, -SECPOD_EINVAL},
+		{"INFO: too much room", SECPOD_CALL_INFO, 0x1000, 4104, 0, 0, -SECPOD_EINVAL},
+		{"INFO: room of all memory", SECPOD_CALL_INFO, 0x1000, UINT64_MAX - 7, 0, 0,
+		 -SECPOD_EINVAL},
+		{"INFO: unaligned", SECPOD_CALL_INFO, 0x1004, 48, 0, 0, -SECPOD_EINVAL},
+		{"INFO: third argument", SECPOD_CALL_INFO, 0x1000, 48, 1, 0, -SECPOD_EINVAL},
+		{"INFO: fourth argument", SECPOD_CALL_INFO, 0x1000, 48, 0, 1ULL << 63,
+		 -SECPOD_EINVAL},
+		{"INFO: secure space", SECPOD_CALL_INFO, WORLD_SECURE_BASE, 48, 0, 0,
+		 -SECPOD_EFAULT},
+		{"INFO: into the secure space", SECPOD_CALL_INFO, WORLD_SECURE_BASE - 40, 48, 0, 0,
+		 -SECPOD_EFAULT},
+		{"INFO: room into the secure space", SECPOD_CALL_INFO, WORLD_SECURE_BASE - 48, 56,
+		 0, 0, -SECPOD_EFAULT},
+		{"INFO: end of the secure space", SECPOD_CALL_INFO, SECURE_END - 8, 48, 0, 0,
+		 -SECPOD_EFAULT},
+		{"INFO: behind RAM", SECPOD_CALL_INFO, WORLD_RAM, 48, 0, 0, -SECPOD_EFAULT},
+		{"INFO: over the end of RAM", SECPOD_CALL_INFO, WORLD_RAM - 40, 48, 0, 0,
+		 -SECPOD_EFAULT},
+		{"INFO: wrapping", SECPOD_CALL_INFO, UINT64_MAX - 7, 48, 0, 0, -SECPOD_EFAULT},
+
+		{"STATS: too little room", SECPOD_CALL_STATS, 0x1000, 568, 0, 0, -SECPOD_EINVAL},
+		{"STATS: unaligned", SECPOD_CALL_STATS, 0x1001, 576, 0, 0, -SECPOD_EINVAL},
+		{"STATS: third argument", SECPOD_CALL_STATS, 0x1000, 576, 1, 0, -SECPOD_EINVAL},
+		{"STATS: secure space", SECPOD_CALL_STATS, WORLD_SECURE_BASE + 0x1000, 576, 0, 0,
+		 -SECPOD_EFAULT},
+		{"STATS: wrapping", SECPOD_CALL_STATS, UINT64_MAX - 575, 576, 0, 0, -SECPOD_EFAULT},
+
+		{"LOG_READ: no records", SECPOD_CALL_LOG_READ, 0x1000, 0, 0, 0, -SECPOD_EINVAL},
+		{"LOG_READ: too many", SECPOD_CALL_LOG_READ, 0x1000, 33, 0, 0, -SECPOD_EINVAL},
+		{"LOG_READ: size that wraps", SECPOD_CALL_LOG_READ, 0x1000, 1ULL << 57, 0, 0,
+		 -SECPOD_EINVAL},
+		{"LOG_READ: flags", SECPOD_CALL_LOG_READ, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"LOG_READ: high flag", SECPOD_CALL_LOG_READ, 0x1000, 1, 1ULL << 63, 0,
+		 -SECPOD_EINVAL},
+		{"LOG_READ: fourth argument", SECPOD_CALL_LOG_READ, 0x1000, 1, 0, 1,
+		 -SECPOD_EINVAL},
+		{"LOG_READ: unaligned", SECPOD_CALL_LOG_READ, 0x1002, 1, 0, 0, -SECPOD_EINVAL},
+		{"LOG_READ: secure space", SECPOD_CALL_LOG_READ, WORLD_SECURE_BASE, 1, 0, 0,
+		 -SECPOD_EFAULT},
+		{"LOG_READ: room into the secure space", SECPOD_CALL_LOG_READ,
+		 WORLD_SECURE_BASE - 128, 2, 0, 0, -SECPOD_EFAULT},
+		{"LOG_READ: over the end of RAM", SECPOD_CALL_LOG_READ, WORLD_RAM - 128, 2, 0, 0,
+		 -SECPOD_EFAULT},
+		{"LOG_READ: far away", SECPOD_CALL_LOG_READ, 1ULL << 52, 1, 0, 0, -SECPOD_EFAULT},
+		{"LOG_READ: wrapping", SECPOD_CALL_LOG_READ, UINT64_MAX - 127, 32, 0, 0,
+		 -SECPOD_EFAULT},
+
+		{"ACTIVATE: flags", SECPOD_CALL_ACTIVATE, 1, 0, 0, 0, -SECPOD_EINVAL},
+		{"ACTIVATE: second argument", SECPOD_CALL_ACTIVATE, 0, 1, 0, 0, -SECPOD_EINVAL},
+		{"LOCK: before ACTIVE", SECPOD_CALL_LOCK, 0, 0, 0, 0, -SECPOD_EPERM},
+		{"LOCK: second argument", SECPOD_CALL_LOCK, 0, 1, 0, 0, -SECPOD_EINVAL},
+	};
+
+	(void)state;
+	append(1); /* something LOG_READ could give away */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t result =
+			call(rows[i].number, rows[i].rdi, rows[i].rsi, rows[i].rdx, rows[i].r10);
+
+		if (result != rows[i].result)
+			fail_msg("%s: %ld", rows[i].what, (long)result);
+		if (recorded() != i + 1)
+			fail_msg("%s: not recorded", rows[i].what);
+		assert_int_equal(w.bytes_written, 0);
+	}
+	assert_int_equal(phase_current(&w.phase), SECPOD_PHASE_GUEST);
+	assert_int_equal(w.activated + w.locked, 0);
+	assert_int_equal(w.log.read, 0);
+	assert_int_equal(w.hypercalls.count, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void a_refusal_records_who_asked_for_what(void **state)
+{
+	struct hypercall c = {
+		.rax = SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ,
+		.rdi = WORLD_SECURE_BASE,
+		.rsi = 7,
+		.from = {.tsc = 99,
+			 .cpu = 3,
+			 .rip = 0x1234,
+			 .cr3 = 0x5000,
+			 .insn_len = 3,
+			 .insn = {0x0f, 0x01, 0xc1}},
+	};
+	struct secpod_record record;
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_DONE);
+	assert_int_equal(audit_log_peek(&w.log, &record), 0);
+	assert_int_equal(record.seq, 1);
+	assert_int_equal(record.tsc, 99);
+	assert_int_equal(record.cpu, 3);
+	assert_int_equal(record.phase, SECPOD_PHASE_LOCKED);
+	assert_int_equal(record.rule, SECPOD_RULE_HYPERCALL);
+	assert_int_equal(record.answer, SECPOD_ANSWER_DENY);
+	assert_int_equal(record.cpl, 0);
+	assert_int_equal(record.rip, 0x1234);
+	assert_int_equal(record.cr3, 0x5000);
+	assert_int_equal(record.detail[0], SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ);
+	assert_int_equal(record.detail[1], SECPOD_EFAULT);
+	assert_int_equal(record.detail[2], WORLD_SECURE_BASE);
+	assert_int_equal(record.detail[3], 7);
+	assert_int_equal(record.insn_len, 3);
+	assert_memory_equal(record.insn, c.from.insn, sizeof(record.insn));
+}
+
+static void the_policy_says_what_a_refusal_leads_to(void **state)
+{
+	static const struct {
+		uint8_t answer;
+		enum hypercall_result result;
+		uint64_t records;
+	} rows[] = {
+		{SECPOD_ANSWER_OFF, HYPERCALL_DONE, 0},
+		{SECPOD_ANSWER_LOG, HYPERCALL_DONE, 1},
+		{SECPOD_ANSWER_DENY, HYPERCALL_DONE, 1},
+		{SECPOD_ANSWER_PANIC, HYPERCALL_PANIC, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct hypercall c = {.rax = SECPOD_HYPERCALL | 1};
+		uint64_t before = recorded();
+
+		w.policy.answer[SECPOD_RULE_HYPERCALL] = rows[i].answer;
+		assert_int_equal(hypercall(&w.hypercalls, &c), rows[i].result);
+		assert_int_equal((int64_t)c.rax, -SECPOD_ENOSYS);
+		assert_int_equal(recorded() - before, rows[i].records);
+	}
+}
+
+static void info_describes_the_monitor(void **state)
+{
+	struct secpod_info info;
+
+	(void)state;
+	w.policy.answer[SECPOD_RULE_CR4] = SECPOD_ANSWER_PANIC;
+	assert_int_equal(call(SECPOD_CALL_INFO, 0x1008, sizeof(info), 0, 0), sizeof(info));
+	memcpy(&info, w.ram + 0x1008, sizeof(info));
+	assert_int_equal(info.abi_version, 2);
+	assert_int_equal(info.features, SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT);
+	assert_int_equal(info.phase, SECPOD_PHASE_GUEST);
+	assert_int_equal(info.rule_count, SECPOD_RULE_COUNT);
+	assert_int_equal(info.policy[0] & 0xf, SECPOD_ANSWER_PANIC << 2 | SECPOD_ANSWER_DENY);
+	assert_int_equal(info.policy[1], 0);
+	assert_int_equal(info.mandatory, policy_mandatory_bits());
+	assert_int_equal(info.log_capacity, WORLD_LOG_CAPACITY);
+
+	reach(SECPOD_PHASE_LOCKED);
+	/* Room for a later version: only what there is is written. */
+	w.bytes_written = 0;
+	assert_int_equal(call(SECPOD_CALL_INFO, 0x2000, SECPOD_SIZE_MAX, 0, 0), sizeof(info));
+	assert_int_equal(w.bytes_written, sizeof(info));
+	memcpy(&info, w.ram + 0x2000, sizeof(info));
+	assert_int_equal(info.phase, SECPOD_PHASE_LOCKED);
+	assert_int_equal(recorded(), 0);
+}
+
+static void buffers_reach_to_the_last_byte_of_the_guest(void **state)
+{
+	static const uint64_t last[] = {
+		0,
+		WORLD_SECURE_BASE - sizeof(struct secpod_info),
+		SECURE_END,
+		WORLD_RAM - sizeof(struct secpod_info),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+		assert_int_equal(call(SECPOD_CALL_INFO, last[i], sizeof(struct secpod_info), 0, 0),
+				 sizeof(struct secpod_info));
+}
+
+static void stats_count(void **state)
+{
+	struct secpod_stats stats;
+
+	(void)state;
+	append(1);
+	append(2);
+	call(1, 0, 0, 0, 0);
+	call(SECPOD_CALL_LOG_READ, 0x2000, 1, 0, 0);
+	assert_int_equal(call(SECPOD_CALL_STATS, 0x1000, sizeof(stats), 0, 0), sizeof(stats));
+	memcpy(&stats, w.ram + 0x1000, sizeof(stats));
+	assert_int_equal(stats.cpus, 2);
+	assert_int_equal(stats.exits, 1234);
+	assert_int_equal(stats.pool_free, page_pool_left(&w.pool));
+	assert_int_equal(stats.log_written, 3);
+	assert_int_equal(stats.log_read, 1);
+	assert_int_equal(stats.log_lost, 0);
+	assert_int_equal(stats.console_suppressed, 0);
+	assert_int_equal(stats.hypercalls, 3);
+	assert_int_equal(stats.rule[SECPOD_RULE_CR0], 2);
+	assert_int_equal(stats.rule[SECPOD_RULE_HYPERCALL], 1);
+	assert_int_equal(stats.rule[SECPOD_POLICY_MAX - 1], 0);
+	for (uint64_t i = 0; i < WORLD_LOG_CAPACITY; i++)
+		append(i);
+	assert_int_equal(call(SECPOD_CALL_STATS, 0x1000, sizeof(stats), 0, 0), sizeof(stats));
+	memcpy(&stats, w.ram + 0x1000, sizeof(stats));
+	assert_int_equal(stats.log_lost, 2);
+}
+
+static void log_read_hands_out_records_once(void **state)
+{
+	(void)state;
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 32, 0, 0), 0);
+	for (uint64_t i = 1; i <= 40; i++)
+		append(i);
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 32, 0, 0), 32);
+	for (uint64_t i = 0; i < 32; i++) {
+		assert_int_equal(record_in_ram(0x1000, i)->seq, i + 1);
+		assert_int_equal(record_in_ram(0x1000, i)->rip, i + 1);
+	}
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x3000, 5, 0, 0), 5);
+	assert_int_equal(record_in_ram(0x3000, 0)->seq, 33);
+	assert_int_equal(record_in_ram(0x3000, 5)->seq, 0);
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 32, 0, 0), 3);
+	assert_int_equal(record_in_ram(0x1000, 2)->seq, 40);
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 32, 0, 0), 0);
+	assert_int_equal(recorded(), 0);
+}
+
+static void a_record_that_cannot_be_written_stays_in_the_log(void **state)
+{
+	(void)state;
+	append(1);
+	w.write_error = -EFAULT;
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 1, 0, 0), -SECPOD_EFAULT);
+	w.write_error = 0;
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 1, 0, 0), 1);
+	assert_int_equal(record_in_ram(0x1000, 0)->rip, 1);
+}
+
+static void activate_and_lock_take_the_steps(void **state)
+{
+	(void)state;
+	assert_int_equal(call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0), 0);
+	assert_int_equal(phase_current(&w.phase), SECPOD_PHASE_ACTIVE);
+	assert_int_equal(call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0), 0);
+	assert_int_equal(call(SECPOD_CALL_LOCK, 1, 0, 0, 0), -SECPOD_EINVAL);
+	assert_int_equal(call(SECPOD_CALL_LOCK, 0, 0, 0, 0), 0);
+	assert_int_equal(phase_current(&w.phase), SECPOD_PHASE_LOCKED);
+	assert_int_equal(call(SECPOD_CALL_LOCK, 0, 0, 0, 0), 0);
+	assert_int_equal(call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0), 0);
+	assert_int_equal(phase_current(&w.phase), SECPOD_PHASE_LOCKED);
+	assert_int_equal(w.activated, 1);
+	assert_int_equal(w.locked, 1);
+}
+
+static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
+{
+	static const struct {
+		int error;
+		int64_t abi;
+	} rows[] = {
+		{-ENOMEM, -SECPOD_ENOMEM},
+		{-EBUSY, -SECPOD_EBUSY},
+		{-EDOM, -SECPOD_EIO},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		w.active_error = rows[i].error;
+		assert_int_equal(call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0), rows[i].abi);
+	}
+	assert_int_equal(phase_current(&w.phase), SECPOD_PHASE_GUEST);
+	assert_int_equal(recorded(), 0);
+}
+
+/* One row of docs/abi.md for each call and each rule. */
+static void the_documentation_names_every_call_and_rule(void **state)
+{
+	static char text[DOC_SIZE];
+	FILE *file = fopen("docs/abi.md", "r");
+	char row[128];
+
+	(void)state;
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	for (uint32_t number = 0; number <= SECPOD_HYPERCALL_NUMBER; number++) {
+		if (!hypercall_name(number))
+			continue;
+		snprintf(row, sizeof(row), "\n| %u | `%s", number, hypercall_name(number));
+		if (!strstr(text, row))
+			fail_msg("docs/abi.md lacks: %s", row);
+	}
+#define CHECK_ROW(id, name, refuses)                                                     \
+	snprintf(row, sizeof(row), "\n| %u | `%s` |", (uint32_t)SECPOD_RULE_##id, name); \
+	if (!strstr(text, row))                                                          \
+		fail_msg("docs/abi.md lacks: %s", row);
+	SECPOD_RULES(CHECK_ROW)
+}
+
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_WORLD(other_vmcalls_are_undefined),
+		WITH_WORLD(every_malformed_call_is_refused_and_recorded),
+		WITH_WORLD(a_refusal_records_who_asked_for_what),
+		WITH_WORLD(the_policy_says_what_a_refusal_leads_to),
+		WITH_WORLD(info_describes_the_monitor),
+		WITH_WORLD(buffers_reach_to_the_last_byte_of_the_guest),
+		WITH_WORLD(stats_count),
+		WITH_WORLD(log_read_hands_out_records_once),
+		WITH_WORLD(a_record_that_cannot_be_written_stays_in_the_log),
+		WITH_WORLD(activate_and_lock_take_the_steps),
+		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
+		cmocka_unit_test(the_documentation_names_every_call_and_rule),
+	};
+
+	return cmocka_run_group_tests_name("hypercall", tests, NULL, NULL);
+}
