@@ -5,7 +5,8 @@
 
 #include "vmm/addr.h"
 
-int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base, uint64_t size)
+int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base,
+		      uint64_t size)
 {
 	uint64_t frames = size >> PAGE_SHIFT;
 
@@ -14,7 +15,8 @@ int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64
 	space->base = base;
 	space->size = size;
 	space->records = 0;
-	space->touched = page_pool_alloc_contiguous(pool, (frames + PAGE_SIZE - 1) >> PAGE_SHIFT, 1);
+	space->touched =
+		page_pool_alloc_contiguous(pool, (frames + PAGE_SIZE - 1) >> PAGE_SHIFT, 1);
 	return space->touched ? 0 : -ENOMEM;
 }
 
@@ -31,8 +33,8 @@ enum secure_answer secure_space_access(struct secure_space *space, struct ept *e
 	*first = false;
 	if (!secure_space_contains(space, gpa))
 		return SECURE_NOT_OURS;
-	before = __atomic_fetch_or(&space->touched[(gpa - space->base) >> PAGE_SHIFT], (uint8_t)access,
-				   __ATOMIC_RELAXED);
+	before = __atomic_fetch_or(&space->touched[(gpa - space->base) >> PAGE_SHIFT],
+				   (uint8_t)access, __ATOMIC_RELAXED);
 	*first = access & ~(uint32_t)before;
 	if (*first)
 		__atomic_fetch_add(&space->records, 1, __ATOMIC_RELAXED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The secure space: memory of the monitor, absent from the guest's EPT view. This is the one owner of
- * what belongs to it. Pure but for the EPT interface.
+ * The secure space: memory of the monitor, absent from the guest's EPT view. This is the one owner
+ * of what belongs to it. Pure but for the EPT interface.
  */
 #ifndef SECPOD_SECPOD_SECURE_SPACE_H
 #define SECPOD_SECPOD_SECURE_SPACE_H
@@ -34,7 +34,8 @@ enum secure_answer {
  * secure_space_init - the region [base, base + size); the record of touches comes from pool.
  * Result: 0, -EINVAL (unaligned, empty, wrapping), -ENOMEM.
  */
-int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base, uint64_t size);
+int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base,
+		      uint64_t size);
 
 /* secure_space_contains - is gpa in the secure space? */
 static inline bool secure_space_contains(const struct secure_space *space, uint64_t gpa)
@@ -50,7 +51,8 @@ int secure_space_hide(const struct secure_space *space, struct ept *ept);
 
 /*
  * secure_space_access - the guest touched gpa. access: SECURE_* (several may be set).
- * A read sees all ones, as on memory nobody answers for; a write or a fetch is refused and changes nothing.
+ * A read sees all ones, as on memory nobody answers for; a write or a fetch is refused and changes
+ * nothing.
  * *first: set when this kind of access meets this frame for the first time (to be recorded).
  */
 enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
