@@ -95,6 +95,14 @@ void exit_ept_violation(struct vcpu *vcpu)
 		return;
 	if (result == -ENOENT && is_stale(gpa, qualification))
 		return;
+	/*
+	 * Above the 48 bits that four levels of EPT translate, or more of such space than the pool has tables
+	 * for: nothing Linux uses, but the guest can name it.
+	 */
+	if (result == -ENOMEM || gpa >= vmx.ept.limit) {
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	}
 	panic("EPT violation at %#" PRIx64 ", qualification %#" PRIx64 ": %d", gpa, qualification,
 	      result);
 }
