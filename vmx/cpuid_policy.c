@@ -66,10 +66,9 @@ static const struct hidden_bits hidden[] = {
 	{CPUID_SLOT_EXTENDED, {0, 0, 0, CPUID_X1_EDX_RDTSCP}, PROC2_RDTSCP, "#UD unless enabled"},
 };
 
-#define ALL_SUBLEAVES(slot)      \
-	{                        \
-		slot, slot, slot \
-	}
+/* clang-format off */
+#define ALL_SUBLEAVES(slot) {slot, slot, slot}
+/* clang-format on */
 
 const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES] = {
 	[CPUID_FEATURES] = ALL_SUBLEAVES(CPUID_SLOT_FEATURES),

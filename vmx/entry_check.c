@@ -5,10 +5,9 @@
 
 #include "vmx/entry_check_rules.h"
 
-#define FIELD(encoding, member)                                \
-	{                                                      \
-		encoding, offsetof(struct entry_state, member) \
-	}
+/* clang-format off */
+#define FIELD(encoding, member) {encoding, offsetof(struct entry_state, member)}
+/* clang-format on */
 #define SEGMENT_FIELDS(number, name)                                     \
 	FIELD(VMCS_GUEST_##name, segment[number].selector),              \
 		FIELD(VMCS_GUEST_##name##_BASE, segment[number].base),   \

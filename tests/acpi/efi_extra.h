@@ -8,20 +8,12 @@
 
 #include <efi.h>
 
-#define ACPI_TABLE_PROTOCOL_GUID                                       \
-	{                                                              \
-		0xffe06bdd, 0x6107, 0x46a6,                            \
-		{                                                      \
-			0x7b, 0xb2, 0x5a, 0x9c, 0x7e, 0xc5, 0x27, 0x5c \
-		}                                                      \
-	}
-#define MP_SERVICES_PROTOCOL_GUID                                      \
-	{                                                              \
-		0x3fdda605, 0xa76e, 0x4f46,                            \
-		{                                                      \
-			0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 \
-		}                                                      \
-	}
+/* clang-format off */
+#define ACPI_TABLE_PROTOCOL_GUID \
+	{0xffe06bdd, 0x6107, 0x46a6, {0x7b, 0xb2, 0x5a, 0x9c, 0x7e, 0xc5, 0x27, 0x5c}}
+#define MP_SERVICES_PROTOCOL_GUID \
+	{0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}}
+/* clang-format on */
 
 struct acpi_table_protocol {
 	EFI_STATUS(EFIAPI *install)

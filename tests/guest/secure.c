@@ -13,7 +13,7 @@
 #define PAGE 4096u
 #define ONES (~0ULL)
 /* Offsets into the region whose frames one case each touches first. */
-#define FRAME(n) ((uint64_t)(n)*16 * PAGE)
+#define FRAME(n) (16 * PAGE * (uint64_t)(n))
 
 static uint64_t base, size;
 

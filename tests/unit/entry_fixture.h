@@ -35,32 +35,18 @@ struct change {
 };
 
 #define AT(member) offsetof(struct entry_state, member)
-#define SET(member, bits)             \
-	{                             \
-		AT(member), 0, (bits) \
-	}
-#define CLEAR(member, bits)           \
-	{                             \
-		AT(member), (bits), 0 \
-	}
-#define PUT(member, value)                 \
-	{                                  \
-		AT(member), ~0ULL, (value) \
-	}
+/* clang-format off */
+#define SET(member, bits) {AT(member), 0, (bits)}
+#define CLEAR(member, bits) {AT(member), (bits), 0}
+#define PUT(member, value) {AT(member), ~0ULL, (value)}
+/* clang-format on */
 #define SEG_AT(number, member) AT(segment[number].member)
 
-#define SEG_SET(number, member, bits)             \
-	{                                         \
-		SEG_AT(number, member), 0, (bits) \
-	}
-#define SEG_CLEAR(number, member, bits)           \
-	{                                         \
-		SEG_AT(number, member), (bits), 0 \
-	}
-#define SEG_PUT(number, member, value)                 \
-	{                                              \
-		SEG_AT(number, member), ~0ULL, (value) \
-	}
+/* clang-format off */
+#define SEG_SET(number, member, bits) {SEG_AT(number, member), 0, (bits)}
+#define SEG_CLEAR(number, member, bits) {SEG_AT(number, member), (bits), 0}
+#define SEG_PUT(number, member, value) {SEG_AT(number, member), ~0ULL, (value)}
+/* clang-format on */
 
 #define EVENT(type, vector) (EVENT_VALID | (type) | (vector))
 #define HARDWARE(vector) EVENT(EVENT_TYPE_HARDWARE, vector)

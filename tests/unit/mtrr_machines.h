@@ -36,20 +36,15 @@ struct mtrr_machine {
 	} run[MACHINE_RUNS];
 };
 
-#define FIXED_PC_ROM_WP                                                                            \
-	{                                                                                          \
-		EIGHT(6), EIGHT(6), 0, EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), \
-			EIGHT(5), EIGHT(5)                                                         \
-	}
-#define FIXED_UC_ABOVE_640K                                   \
-	{                                                     \
-		EIGHT(6), EIGHT(6), 0, 0, 0, 0, 0, 0, 0, 0, 0 \
-	}
-#define FIXED_COREBOOT                                                                             \
-	{                                                                                          \
-		EIGHT(6), EIGHT(6), 0, EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), \
-			EIGHT(6), EIGHT(6)                                                         \
-	}
+/* clang-format off */
+#define FIXED_PC_ROM_WP \
+	{EIGHT(6), EIGHT(6), 0, EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), EIGHT(5), \
+	 EIGHT(5), EIGHT(5)}
+#define FIXED_UC_ABOVE_640K {EIGHT(6), EIGHT(6), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define FIXED_COREBOOT \
+	{EIGHT(6), EIGHT(6), 0, EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), EIGHT(6), \
+	 EIGHT(6), EIGHT(6)}
+/* clang-format on */
 
 static const struct mtrr_machine mtrr_machines[] = {
 	{

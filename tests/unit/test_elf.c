@@ -207,10 +207,9 @@ struct hostile {
 	uint64_t value;
 };
 
-#define HOSTILE(rule, field, value)                  \
-	{                                            \
-		rule, &(field), sizeof(field), value \
-	}
+/* clang-format off */
+#define HOSTILE(rule, field, value) {rule, &(field), sizeof(field), value}
+/* clang-format on */
 
 static const struct hostile hostile[] = {
 	HOSTILE("magic", sample.header.e_ident[0], 0),

@@ -20,10 +20,11 @@
  * 0 to 1 GiB: 2 MiB pages, the first of them made of 4 KiB pages. 1 to 2 GiB: one page. Above: not
  * mapped.
  */
-static struct tables {
+struct tables {
 	uint64_t level5[ENTRIES], level4[ENTRIES], level3[ENTRIES], level2[ENTRIES],
 		level1[ENTRIES];
-} * tables;
+};
+static struct tables *tables;
 
 static uint64_t entry_for(const void *table)
 {
