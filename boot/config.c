@@ -60,6 +60,13 @@ static const struct choice named_keys[] = {
 	{"space", CONFIG_KEY(0, ' ')},
 	{NULL, 0},
 };
+static const struct choice answers[] = {
+	{"off", SECPOD_ANSWER_OFF},
+	{"log", SECPOD_ANSWER_LOG},
+	{"deny", SECPOD_ANSWER_DENY},
+	{"panic", SECPOD_ANSWER_PANIC},
+	{NULL, 0},
+};
 
 static int parse_choice(const struct config_key *key, const char *value, size_t length, void *field)
 {
@@ -70,6 +77,16 @@ static int parse_choice(const struct config_key *key, const char *value, size_t 
 		}
 	}
 	return -EINVAL;
+}
+
+static int parse_answer(const struct config_key *key, const char *value, size_t length, void *field)
+{
+	uint32_t answer;
+
+	if (parse_choice(key, value, length, &answer) != 0)
+		return -EINVAL;
+	*(uint8_t *)field = (uint8_t)answer;
+	return 0;
 }
 
 static int parse_switch(const struct config_key *key, const char *value, size_t length, void *field)
@@ -244,6 +261,15 @@ static int parse_guid(const struct config_key *key, const char *value, size_t le
 
 #define FIELD(name) offsetof(struct config, name)
 
+#define POLICY_PREFIX "policy."
+#define POLICY_KEY(id, rule, refuses)                       \
+	{.name = POLICY_PREFIX rule,                        \
+	 .parse = parse_answer,                             \
+	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id, \
+	 .fallback = "deny",                                \
+	 .accepts = "off, log, deny, panic",                \
+	 .choices = answers},
+
 static const struct config_key keys[] = {
 	{.name = "secpod",
 	 .parse = parse_switch,
@@ -320,6 +346,9 @@ static const struct config_key keys[] = {
 	 .field = FIELD(debug_stats),
 	 .fallback = "no",
 	 .accepts = "yes, no"},
+	/* clang-format off */
+	SECPOD_RULES(POLICY_KEY)
+	/* clang-format on */
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -343,6 +372,8 @@ static int parse_value(const struct config_key *key, const char *value, size_t l
 void config_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
+	/* Places without a rule, too, must not read as "off". */
+	memset(config->policy, SECPOD_ANSWER_DENY, sizeof(config->policy));
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		parse_value(&keys[i], keys[i].fallback, strlen(keys[i].fallback), config);
 }
@@ -403,6 +434,13 @@ static void assign(struct parser *parser, const char *name, size_t name_length, 
 			problem(parser, "%s = %s: wants %s", keys[i].name, shown, keys[i].accepts);
 		else
 			parser->set_on[i] = parser->line;
+		return;
+	}
+	if (name_length >= strlen(POLICY_PREFIX) &&
+	    text_equal(name, strlen(POLICY_PREFIX), POLICY_PREFIX)) {
+		text_printable(shown, sizeof(shown), name + strlen(POLICY_PREFIX),
+			       name_length - strlen(POLICY_PREFIX));
+		problem(parser, "unknown rule %s; the policy does not change", shown);
 		return;
 	}
 	text_printable(shown, sizeof(shown), name, name_length);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest-support/include/secpod_abi.h"
+
 #define CONFIG_MAX_SIZE 0x10000u /* bytes of file */
 #define CONFIG_MAX_LINE 1024u	 /* bytes of one line */
 #define CONFIG_PATH_LENGTH 256u
@@ -40,6 +42,7 @@ struct config {
 	uint32_t skip_key;
 	uint32_t skip_timeout; /* milliseconds */
 	bool debug_stats;
+	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 
 /*

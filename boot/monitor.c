@@ -56,6 +56,7 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.on_panic = config->on_panic,
 		.flags = config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0,
 	};
+	memcpy(out->policy, config->policy, sizeof(out->policy));
 }
 
 /*

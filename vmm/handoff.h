@@ -13,8 +13,10 @@
 
 #include <stdint.h>
 
+#include "guest-support/include/secpod_abi.h"
+
 #define SECPOD_HANDOFF_MAGIC 0x30444f5043455301ULL
-#define SECPOD_HANDOFF_VERSION 1u
+#define SECPOD_HANDOFF_VERSION 2u
 
 /* Bound of the CPU table; a machine with more CPUs is declined with a message. */
 #define SECPOD_MAX_CPUS 256u
@@ -45,10 +47,10 @@ enum secpod_op {
 };
 
 enum secpod_range_kind {
-	SECPOD_RANGE_RAM = 1,        /* conventional, loader, boot-services, ACPI-reclaim memory */
+	SECPOD_RANGE_RAM = 1,	      /* conventional, loader, boot-services, ACPI-reclaim memory */
 	SECPOD_RANGE_EFI_RT_CODE = 2, /* EfiRuntimeServicesCode */
 	SECPOD_RANGE_EFI_RT_DATA = 3, /* EfiRuntimeServicesData */
-	SECPOD_RANGE_RESERVED = 4,   /* any other memory the firmware reports */
+	SECPOD_RANGE_RESERVED = 4,    /* any other memory the firmware reports */
 	SECPOD_RANGE_MMIO = 5,
 };
 
@@ -62,20 +64,22 @@ struct secpod_range {
 /* What the monitor does when it finds itself unable to go on. */
 enum secpod_failure { SECPOD_FAIL_HALT = 0, SECPOD_FAIL_RESET = 1 };
 
-#define SECPOD_CFG_DEBUG_STATS (1u << 0) /* statistics readable through CPUID, root-mode time counted */
+#define SECPOD_CFG_DEBUG_STATS \
+	(1u << 0) /* statistics readable through CPUID, root-mode time counted */
 
 struct secpod_config {
 	uint32_t log_level;   /* enum log_level of vmm/log.h: 0 error, 1 warning, 2 info, 3 debug */
 	uint32_t serial_port; /* I/O port of the 16550, 0 for none */
 	uint32_t serial_baud; /* bits per second, 0: leave the line as the firmware set it */
 	uint32_t on_panic;    /* enum secpod_failure */
-	uint32_t flags;       /* SECPOD_CFG_* */
+	uint32_t flags;	      /* SECPOD_CFG_* */
 	uint32_t zero;
+	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 
 struct secpod_cpu {
-	uint32_t apic_id; /* initial APIC ID, from the MP services' ProcessorId */
-	uint32_t state;   /* written by the monitor: enum secpod_cpu_state */
+	uint32_t apic_id;		/* initial APIC ID, from the MP services' ProcessorId */
+	uint32_t state;			/* written by the monitor: enum secpod_cpu_state */
 	char reason[SECPOD_REASON_LEN]; /* one line, NUL-terminated, set with every error result */
 };
 
@@ -100,9 +104,9 @@ struct secpod_handoff {
 	uint64_t pool_base;
 	uint64_t pool_size;
 
-	uint64_t acpi_rsdp;  /* physical address, 0 when the firmware has none */
-	uint64_t ram_top;    /* first byte above the highest RAM */
-	uint32_t cpu_count;  /* enabled CPUs; index 0 is the boot CPU */
+	uint64_t acpi_rsdp; /* physical address, 0 when the firmware has none */
+	uint64_t ram_top;   /* first byte above the highest RAM */
+	uint32_t cpu_count; /* enabled CPUs; index 0 is the boot CPU */
 	uint32_t range_count;
 	struct secpod_config config;
 	struct secpod_cpu cpu[SECPOD_MAX_CPUS];
@@ -114,7 +118,7 @@ struct secpod_handoff {
  * op: enum secpod_op; handoff: see above; cpu: index into handoff->cpu of the calling CPU.
  * Result: 0, or a negative errno value with a line in handoff->cpu[cpu].reason.
  */
-typedef int64_t(__attribute__((sysv_abi)) *secpod_entry_fn)(uint32_t op, struct secpod_handoff *handoff,
-							    uint32_t cpu);
+typedef int64_t(__attribute__((sysv_abi)) *
+		secpod_entry_fn)(uint32_t op, struct secpod_handoff *handoff, uint32_t cpu);
 
 #endif

@@ -73,6 +73,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->skip_key, expected.skip_key);
 	assert_int_equal(config->skip_timeout, expected.skip_timeout);
 	assert_true(config->debug_stats == expected.debug_stats);
+	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
 
 static void defaults_are_the_safe_ones(void **state)
@@ -94,6 +95,8 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.skip_key, CONFIG_KEY(0, 's'));
 	assert_int_equal(config.skip_timeout, 0);
 	assert_false(config.debug_stats);
+	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
+		assert_int_equal(config.policy[rule], SECPOD_ANSWER_DENY);
 }
 
 static void every_key_is_read(void **state)
@@ -133,6 +136,54 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.skip_key, CONFIG_KEY(0x16, 0));
 	assert_int_equal(config.skip_timeout, 1500);
 	assert_true(config.debug_stats);
+}
+
+/* Each rule with each answer changes its own place and no other. */
+static void every_rule_has_its_key(void **state)
+{
+#define RULE_NAME(id, name, refuses) name,
+	static const char *const names[] = {SECPOD_RULES(RULE_NAME)};
+	static const char *const answers[] = {"off", "log", "deny", "panic"};
+	struct reports reports;
+	struct config config;
+	char line[64];
+
+	(void)state;
+	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		for (uint32_t answer = 0; answer < SECPOD_ANSWER_COUNT; answer++) {
+			uint8_t expected[SECPOD_POLICY_MAX];
+
+			memset(expected, SECPOD_ANSWER_DENY, sizeof(expected));
+			expected[rule] = (uint8_t)answer;
+			snprintf(line, sizeof(line), "policy.%s = %s", names[rule],
+				 answers[answer]);
+			if (parse(line, &config, &reports) != 0)
+				fail_msg("%s: %s", line, reports.text[0]);
+			assert_memory_equal(config.policy, expected, sizeof(expected));
+		}
+	}
+}
+
+static void unknown_rules_are_reported_with_their_line(void **state)
+{
+	struct reports reports;
+	struct config config;
+
+	(void)state;
+	assert_int_equal(parse("policy.cr1 = off\n"
+			       "policy. = off\n"
+			       "policy.CR0 = off\n"
+			       "policy.cr0x = off\n"
+			       "policy = off\n"
+			       "policy.cr4 = panic\n",
+			       &config, &reports),
+			 5);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(reports.line[i], i + 1);
+	assert_string_equal(reports.text[0], "unknown rule cr1; the policy does not change");
+	assert_string_equal(reports.text[4], "unknown key policy");
+	assert_int_equal(config.policy[SECPOD_RULE_CR0], SECPOD_ANSWER_DENY);
+	assert_int_equal(config.policy[SECPOD_RULE_CR4], SECPOD_ANSWER_PANIC);
 }
 
 static void values_are_read_exactly(void **state)
@@ -229,6 +280,11 @@ static void bad_values_are_reported_and_the_default_holds(void **state)
 		"skip-timeout = 60001",
 		"skip-timeout = 1 s",
 		"debug-stats = 1",
+		"policy.cr0 =",
+		"policy.cr0 = denied",
+		"policy.cr0 = OFF",
+		"policy.secure-space = allow",
+		"policy.task-switch = 0",
 	};
 	struct reports reports;
 	struct config config;
@@ -478,6 +534,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_safe_ones),
 		cmocka_unit_test(every_key_is_read),
+		cmocka_unit_test(every_rule_has_its_key),
+		cmocka_unit_test(unknown_rules_are_reported_with_their_line),
 		cmocka_unit_test(values_are_read_exactly),
 		cmocka_unit_test(bad_values_are_reported_and_the_default_holds),
 		cmocka_unit_test(unknown_keys_and_malformed_lines_are_reported_with_their_line),
