@@ -82,6 +82,7 @@
 #define RFLAGS_OF X86_BIT(11)
 #define RFLAGS_RF X86_BIT(16)
 #define RFLAGS_VM X86_BIT(17)
+#define RFLAGS_AC X86_BIT(18)
 /* Bits 63:22, 15, 5 and 3 are reserved and zero. */
 #define RFLAGS_RESERVED (~X86_U64(0x3fffff) | X86_BIT(15) | X86_BIT(5) | X86_BIT(3))
 
