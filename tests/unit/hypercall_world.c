@@ -19,6 +19,7 @@ static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
 static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t size)
 {
 	struct hypercall_world *world = context;
+	const struct secpod_record other = {.rule = SECPOD_RULE_CR4};
 
 	/* Nothing may be written that was not asked for before. */
 	if (!is_guest_memory(context, gpa, size))
@@ -26,6 +27,8 @@ static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t s
 	if (world->write_error)
 		return world->write_error;
 	memcpy(world->ram + gpa, from, size);
+	for (; world->appended != 0; world->appended--)
+		audit_log_append(&world->log, &other);
 	world->bytes_written += size;
 	return 0;
 }

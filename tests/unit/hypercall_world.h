@@ -9,9 +9,9 @@
 
 #include "secpod/hypercall.h"
 
-#define WORLD_RAM 0x40000u	   /* guest-physical 0 to here */
-#define WORLD_SECURE_BASE 0x20000u /* not the guest's */
-#define WORLD_SECURE_SIZE 0x8000u
+#define WORLD_RAM 0x10000u	  /* guest-physical 0 to here */
+#define WORLD_SECURE_BASE 0x8000u /* not the guest's */
+#define WORLD_SECURE_SIZE 0x2000u
 #define WORLD_LOG_CAPACITY 64u
 
 struct hypercall_world {
@@ -23,8 +23,9 @@ struct hypercall_world {
 	void *pool_memory;
 	uint8_t *ram;
 	uint64_t bytes_written;
-	int write_error;  /* what the next writes return */
-	int active_error; /* what the hook of ACTIVE returns */
+	uint32_t appended; /* records another CPU writes while the next write goes on */
+	int write_error;   /* what the next writes return */
+	int active_error;  /* what the hook of ACTIVE returns */
 	uint32_t activated;
 	uint32_t locked;
 };

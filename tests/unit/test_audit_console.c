@@ -235,10 +235,17 @@ static void a_time_stamp_set_back_does_not_silence_the_console(void **state)
 	for (uint32_t i = 0; i < BURST + 1; i++)
 		record_at(UINT64_MAX / 2, SECPOD_RULE_CR0);
 	assert_true(record_at(1, SECPOD_RULE_CR0));
-	/* One that differs a little, from one CPU to another, gives no lines away. */
-	for (uint32_t i = 1; i < BURST; i++)
-		record_at(1 + INTERVAL, SECPOD_RULE_CR0);
-	assert_false(record_at(1 + INTERVAL / 2, SECPOD_RULE_CR0));
+}
+
+static void time_stamps_that_differ_a_little_give_no_lines_away(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < BURST; i++)
+		assert_true(record_at(10 * INTERVAL, SECPOD_RULE_CR0));
+	/* Another CPU, whose time stamp is behind by less than an interval. */
+	assert_false(record_at(10 * INTERVAL - 1, SECPOD_RULE_CR0));
+	assert_false(record_at(9 * INTERVAL, SECPOD_RULE_CR0));
+	assert_true(record_at(9 * INTERVAL - 1, SECPOD_RULE_CR0));
 }
 
 static void no_interval_means_no_limit(void **state)
@@ -292,6 +299,7 @@ int main(void)
 		WITH_LOG(each_rule_has_its_own_rate),
 		WITH_LOG(a_console_that_is_busy_loses_no_count),
 		WITH_LOG(a_time_stamp_set_back_does_not_silence_the_console),
+		WITH_LOG(time_stamps_that_differ_a_little_give_no_lines_away),
 		WITH_LOG(no_interval_means_no_limit),
 		WITH_LOG(without_a_console_records_are_kept_all_the_same),
 		WITH_LOG(a_rule_that_does_not_exist_is_kept_but_not_printed),

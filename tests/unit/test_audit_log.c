@@ -227,6 +227,19 @@ static void two_readers_do_not_get_the_same_record(void **state)
 	assert_counts(2, 2, 0);
 }
 
+static void a_record_that_another_reader_took_is_passed_over(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i <= 3; i++)
+		append(i);
+	/* Two readers, the one with the later record was faster. */
+	assert_int_equal(audit_log_take(&audit, 2), 0);
+	assert_int_equal(read_one(), 1);
+	assert_int_equal(read_one(), 3);
+	assert_int_equal(read_one(), 0);
+	assert_counts(3, 3, 0);
+}
+
 static void a_number_nobody_has_cannot_be_taken(void **state)
 {
 	static const uint64_t numbers[] = {0, 2, SMALL + 1, UINT64_MAX};
@@ -501,6 +514,7 @@ int main(void)
 		WITH(small_up, what_was_read_is_not_lost_when_overwritten),
 		WITH(small_up, a_record_overwritten_after_the_peek_does_not_count_as_read),
 		WITH(small_up, two_readers_do_not_get_the_same_record),
+		WITH(small_up, a_record_that_another_reader_took_is_passed_over),
 		WITH(small_up, a_number_nobody_has_cannot_be_taken),
 		WITH(small_up, readers_keep_the_order_behind_a_writer_that_is_not_done),
 		WITH(small_up, a_writer_stopped_for_good_costs_one_slot),

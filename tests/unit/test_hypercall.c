@@ -347,6 +347,21 @@ static void a_record_that_cannot_be_written_stays_in_the_log(void **state)
 	assert_int_equal(record_in_ram(0x1000, 0)->rip, 1);
 }
 
+static void a_record_overwritten_while_it_is_handed_out_is_not_counted(void **state)
+{
+	struct audit_counts counts;
+
+	(void)state;
+	append(1);
+	w.appended = WORLD_LOG_CAPACITY;
+	assert_int_equal(call(SECPOD_CALL_LOG_READ, 0x1000, 3, 0, 0), 2);
+	assert_int_equal(record_in_ram(0x1000, 0)->seq, 2);
+	assert_int_equal(record_in_ram(0x1000, 1)->seq, 3);
+	audit_log_count(&w.log, &counts);
+	assert_int_equal(counts.read, 2);
+	assert_int_equal(counts.lost, 1);
+}
+
 static void activate_and_lock_take_the_steps(void **state)
 {
 	(void)state;
@@ -422,6 +437,7 @@ int main(void)
 		WITH_WORLD(stats_count),
 		WITH_WORLD(log_read_hands_out_records_once),
 		WITH_WORLD(a_record_that_cannot_be_written_stays_in_the_log),
+		WITH_WORLD(a_record_overwritten_while_it_is_handed_out_is_not_counted),
 		WITH_WORLD(activate_and_lock_take_the_steps),
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
