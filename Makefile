@@ -31,6 +31,7 @@ help:
 	@echo "  make run          boot Debian's kernel under SecPod in the emulator, live on this terminal"
 	@echo "  make shell        the same, ending in the guest's shell"
 	@echo "  make run-kvm      the same image in QEMU with nested KVM, where the host offers it"
+	@echo "  make fuzz         fuzzers on this machine (FUZZ_RUNS=200000 each)"
 	@echo "  make test         everything below, but bench"
 	@echo "  make unit         unit tests on this machine"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
@@ -47,6 +48,7 @@ help:
 -include tests/linux/build.mk
 -include tests/guest/build.mk
 -include tests/unit/build.mk
+-include tests/fuzz/build.mk
 -include tests/attacks/build.mk
 
 .PHONY: all
