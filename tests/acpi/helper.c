@@ -7,6 +7,7 @@
  *	next = \path	the image to start, on the same volume
  *	options = text	its load options
  *	mark = name	print "MARK name tsc=N" on COM1 just before it starts
+ *	attempts = N	have the UEFI variable of SecPod's boot-attempt counter say N
  *
  * In the emulator the TSC counts instructions, so that two marks measure what lies between them.
  */
@@ -30,7 +31,7 @@ static EFI_GUID acpi_table_guid = ACPI_TABLE_PROTOCOL_GUID;
 static EFI_GUID mp_services_guid = MP_SERVICES_PROTOCOL_GUID;
 
 struct settings {
-	const char *next, *options, *mark;
+	const char *next, *options, *mark, *attempts;
 	BOOLEAN acpi;
 };
 
@@ -193,6 +194,8 @@ static void parse(char *text, struct settings *settings)
 			settings->options = value;
 		else if (is_key(line, "mark", &value))
 			settings->mark = value;
+		else if (is_key(line, "attempts", &value))
+			settings->attempts = value;
 		else if (is_key(line, "acpi", &value))
 			settings->acpi = *value == 'y';
 		else if (*line && *line != '#') {
@@ -256,6 +259,25 @@ static EFI_STATUS install_acpi(EFI_BOOT_SERVICES *bs)
 	say_number(cpus, 10);
 	say(" CPUs\r\n");
 	return EFI_SUCCESS;
+}
+
+/* As docs/configuration.md describes it: the emulated machine's firmware forgets variables in a reset. */
+static EFI_STATUS set_attempts(EFI_RUNTIME_SERVICES *rs, const char *digits)
+{
+	static CHAR16 name[] = {'S', 'e', 'c', 'P', 'o', 'd', 'B', 'o', 'o', 't',
+				'A', 't', 't', 'e', 'm', 'p', 't', 's', 0};
+	static EFI_GUID vendor = {
+		0x5ec9d0d1, 0x7b1c, 0x4d0e, {0x9a, 0x5f, 0x53, 0x65, 0x63, 0x50, 0x6f, 0x64}};
+	UINT32 value = 0;
+	EFI_STATUS status;
+
+	for (; *digits >= '0' && *digits <= '9'; digits++)
+		value = value * 10 + (UINT32)(*digits - '0');
+	status = rs->SetVariable(name, &vendor,
+				 EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS |
+					 EFI_VARIABLE_RUNTIME_ACCESS,
+				 sizeof(value), &value);
+	return EFI_ERROR(status) ? failed("setting the counter", status) : status;
 }
 
 static UINTN widen(const char *text, CHAR16 *wide, UINTN units)
@@ -359,6 +381,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	parse(text, &settings);
 	if (settings.acpi && !firmware_has_acpi(system)) {
 		status = install_acpi(bs);
+		if (EFI_ERROR(status))
+			return status;
+	}
+	if (settings.attempts) {
+		status = set_attempts(system->RuntimeServices, settings.attempts);
 		if (EFI_ERROR(status))
 			return status;
 	}

@@ -104,6 +104,7 @@ static int confirm(void)
 {
 	const char *counter = EFIVARS "/SecPodBootAttempts-5ec9d0d1-7b1c-4d0e-9a5f-536563506f64";
 	int module = open("/efivarfs.ko", O_RDONLY);
+	uint32_t value[2];
 	int flags = 0;
 	int fd;
 
@@ -114,8 +115,14 @@ static int confirm(void)
 	}
 	close(module);
 	fd = open(counter, O_RDONLY);
-	if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags) || close(fd) || unlink(counter)) {
+	/* efivarfs shows the variable's attributes before its value. */
+	if (fd < 0 || read(fd, value, sizeof(value)) != sizeof(value)) {
 		printf("GUEST: confirm: %s: %s\n", counter, strerror(errno));
+		return 1;
+	}
+	printf("GUEST: confirm: boots counted %u\n", value[1]);
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) || close(fd) || unlink(counter)) {
+		printf("GUEST: confirm: deleting the counter: %s\n", strerror(errno));
 		return 1;
 	}
 	return 0;
