@@ -96,3 +96,8 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 	window_close();
 	return done ? 0 : -EAGAIN;
 }
+
+bool guest_range_ok(uint64_t gpa, uint64_t len)
+{
+	return ram_map_contains(&guest_ram, gpa, len);
+}

@@ -9,6 +9,7 @@
 #ifndef SECPOD_VMM_GUEST_MEM_H
 #define SECPOD_VMM_GUEST_MEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vmm/handoff.h"
@@ -29,5 +30,8 @@ int guest_write(uint64_t gpa, const void *from, uint64_t len);
  * Result: 0; -EAGAIN when something else than *expected was there; -EINVAL (unaligned), -EFAULT.
  */
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired);
+
+/* guest_range_ok - is all of [gpa, gpa + len) memory of the guest? */
+bool guest_range_ok(uint64_t gpa, uint64_t len);
 
 #endif

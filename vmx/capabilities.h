@@ -18,6 +18,7 @@ struct vmx_capabilities {
 	bool nx;		/* CPUID.80000001H:EDX.NX */
 	bool mtrr;		/* CPUID.1:EDX.MTRR */
 	bool xsave;		/* CPUID.1:ECX.XSAVE */
+	bool lam;		/* CPUID.(EAX=07H,ECX=1):EAX.LAM */
 	uint32_t physical_bits; /* MAXPHYADDR */
 	uint64_t feature_control;
 	uint64_t basic;

@@ -21,6 +21,8 @@ static const struct hidden_bits hidden[] = {
 	 {0, 0, CPUID_1_ECX_VMX | CPUID_1_ECX_SMX, 0},
 	 0,
 	 "VMX and SMX are the monitor's"},
+	{CPUID_SLOT_FEATURES, {0, 0, CPUID_1_ECX_DTES64 | CPUID_1_ECX_DS_CPL, CPUID_1_EDX_DS}, 0,
+	 "records of the DS area that fall into root mode are written with the monitor's page tables"},
 	{CPUID_SLOT_THERMAL,
 	 {CPUID_6_EAX_HFI | CPUID_6_EAX_THREAD_DIRECTOR, 0, 0, 0},
 	 0,

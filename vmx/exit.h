@@ -24,6 +24,8 @@ void exit_sipi(struct vcpu *vcpu);
 /* exit_instruction.c */
 void exit_undefined(struct vcpu *vcpu);
 void exit_vmcall(struct vcpu *vcpu);
+/* exit_vmcall_init - once: what hypercalls reach. */
+void exit_vmcall_init(void);
 void exit_invd(struct vcpu *vcpu);
 void exit_xsetbv(struct vcpu *vcpu);
 void exit_task_switch(struct vcpu *vcpu);

@@ -26,7 +26,7 @@ static __attribute__((noinline)) void hypervisor_range(struct guest_regs *regs)
 	if (leaf == SECPOD_CPUID_STATS && vmx.stats)
 		read_statistics((uint32_t)regs->rcx, &out);
 	else
-		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, SECPOD_PHASE_GUEST, &out);
+		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, phase_current(&vmx.phase), &out);
 	regs->rax = out.eax;
 	regs->rbx = out.ebx;
 	regs->rcx = out.ecx;

@@ -8,26 +8,15 @@
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
 #include "vmx/advance.h"
+#include "vmx/audit.h"
 #include "vmx/exit.h"
+#include "vmx/guest_state.h"
 #include "vmx/insn.h"
+#include "vmx/lock.h"
 #include "vmx/state.h"
 
 #define PDPTE_COUNT 4u
 #define PAE_CR3_BASE 0xffffffe0ULL /* SDM "PAE Paging": CR3 bits 31:5 */
-
-static uint64_t guest_cr0(void)
-{
-	uint64_t mask = CR0_GUEST_HOST_MASK;
-
-	return (vmread(VMCS_GUEST_CR0) & ~mask) | (vmread(VMCS_CR0_SHADOW) & mask);
-}
-
-static uint64_t guest_cr4(void)
-{
-	uint64_t mask = CR4_GUEST_HOST_MASK;
-
-	return (vmread(VMCS_GUEST_CR4) & ~mask) | (vmread(VMCS_CR4_SHADOW) & mask);
-}
 
 static struct guest_mode read_mode(const struct vcpu *vcpu)
 {
@@ -35,8 +24,8 @@ static struct guest_mode read_mode(const struct vcpu *vcpu)
 	const uint32_t busy_16bit_tss = 3;
 
 	return (struct guest_mode){
-		.cr0 = guest_cr0(),
-		.cr4 = guest_cr4(),
+		.cr0 = guest_cr0(vcpu),
+		.cr4 = guest_cr4(vcpu),
 		.efer = vmread(VMCS_GUEST_EFER),
 		.cs_long = vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L,
 		.tss_16bit_busy = (tr & SEGMENT_TYPE) == busy_16bit_tss,
@@ -48,10 +37,10 @@ static struct guest_mode read_mode(const struct vcpu *vcpu)
 }
 
 /* SDM "PDPTE Registers": with EPT the guest's PDPTEs are VMCS fields, loaded by whoever makes the move. */
-static int load_pdptes(const struct vcpu *vcpu)
+static int load_pdptes(const struct vcpu *vcpu, uint64_t cr3)
 {
 	uint64_t pdpte[PDPTE_COUNT];
-	int error = guest_read(vmread(VMCS_GUEST_CR3) & PAE_CR3_BASE, pdpte, sizeof(pdpte));
+	int error = guest_read(cr3 & PAE_CR3_BASE, pdpte, sizeof(pdpte));
 
 	if (error)
 		return error;
@@ -69,13 +58,28 @@ static void flush_guest_tlb(void)
 	vmx_invvpid(INVVPID_SINGLE_CONTEXT, VMX_GUEST_VPID);
 }
 
+/* The policy first, so that what it refuses is on record; then the CPU's own rules. */
+static bool policy_refuses(const struct vcpu *vcpu, enum register_id id, uint8_t rule, uint64_t present,
+			   uint64_t value)
+{
+	const struct register_context context = {lock_phase(vcpu), &vcpu->pins, present};
+	struct register_result result;
+
+	if (register_write(&context, id, value, &result) == VERDICT_ALLOW)
+		return false;
+	return result.rule == REGISTER_NO_RULE ||
+	       audit_refuse(vcpu, rule, value, present, result.bits, result.mandatory);
+}
+
 static int write_cr0(struct vcpu *vcpu, uint64_t value)
 {
 	struct guest_mode mode = read_mode(vcpu);
 	struct cr_result result;
 	uint32_t entry = vcpu->controls.entry & ~ENTRY_IA32E_GUEST;
 
-	if (cr0_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu)))
+	if (policy_refuses(vcpu, REGISTER_CR0, SECPOD_RULE_CR0, mode.cr0, value))
+		return -EPERM;
+	if (cr0_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
 	vmwrite(VMCS_GUEST_CR0, result.real);
 	vmwrite(VMCS_CR0_SHADOW, result.shadow);
@@ -96,11 +100,33 @@ static int write_cr4(struct vcpu *vcpu, uint64_t value)
 	struct guest_mode mode = read_mode(vcpu);
 	struct cr_result result;
 
-	if (cr4_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu)))
+	if (policy_refuses(vcpu, REGISTER_CR4, SECPOD_RULE_CR4, mode.cr4, value))
+		return -EPERM;
+	if (cr4_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
 	vmwrite(VMCS_GUEST_CR4, result.real);
 	vmwrite(VMCS_CR4_SHADOW, result.shadow);
 	flush_guest_tlb();
+	return 0;
+}
+
+static int write_cr3(struct vcpu *vcpu, uint64_t value)
+{
+	struct guest_mode mode = read_mode(vcpu);
+	struct cr3_result result;
+
+	if (cr3_write(&mode, value, vcpu->caps.physical_bits, vcpu->caps.lam, &result))
+		return -EPERM;
+	/* PDPTEs come from the new root, and are checked before it is loaded. */
+	if (result.load_pdptes && load_pdptes(vcpu, result.value))
+		return -EPERM;
+	lock_watch(vcpu, result.value);
+	vmwrite(VMCS_GUEST_CR3, result.value);
+	if (result.flush)
+		vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_RETAIN_GLOBALS ?
+				    INVVPID_RETAIN_GLOBALS :
+				    INVVPID_SINGLE_CONTEXT,
+			    VMX_GUEST_VPID);
 	return 0;
 }
 
@@ -129,10 +155,12 @@ void exit_cr_access(struct vcpu *vcpu)
 	if (number == 0 && type == CR_QUAL_TYPE_TO_CR)
 		error = write_cr0(vcpu, value);
 	else if (number == 0 && type == CR_QUAL_TYPE_LMSW)
-		error = write_cr0(vcpu, lmsw_value(guest_cr0(), (uint16_t)(qualification >>
+		error = write_cr0(vcpu, lmsw_value(guest_cr0(vcpu), (uint16_t)(qualification >>
 									   CR_QUAL_LMSW_SHIFT)));
 	else if (number == 0 && type == CR_QUAL_TYPE_CLTS)
-		error = write_cr0(vcpu, guest_cr0() & ~CR0_TS);
+		error = write_cr0(vcpu, guest_cr0(vcpu) & ~CR0_TS);
+	else if (number == 3 && type == CR_QUAL_TYPE_TO_CR)
+		error = write_cr3(vcpu, value);
 	else if (number == 4 && type == CR_QUAL_TYPE_TO_CR)
 		error = write_cr4(vcpu, value);
 	else

@@ -3,15 +3,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "vmm/log.h"
 #include "vmm/panic.h"
 #include "vmm/x86.h"
+#include "vmx/audit.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
-
-/* Records beyond this many go to the log ring only: a guest that sweeps the region must not own the console. */
-#define CONSOLE_RECORDS 32u
 
 static uint32_t access_of(uint64_t qualification)
 {
@@ -26,19 +23,12 @@ static uint32_t access_of(uint64_t qualification)
 	return access;
 }
 
-static void record(uint64_t gpa, uint64_t qualification)
+/* Mandatory: what is done about it does not depend on the answer. */
+static void record(const struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
 {
-	const char *kind = qualification & EPT_QUAL_FETCH   ? "fetch from"
-			   : qualification & EPT_QUAL_WRITE ? "write to"
-							    : "read of";
-	enum log_level level = vmx.secure.records <= CONSOLE_RECORDS ? LOG_WARNING : LOG_DEBUG;
+	uint64_t linear = qualification & EPT_QUAL_LINEAR_VALID ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : 0;
 
-	log_at(level, "guest %s the secure space at %#" PRIx64 "%s, RIP %#" PRIx64 ", CPL %u", kind,
-	       gpa,
-	       qualification & EPT_QUAL_LINEAR_VALID && !(qualification & EPT_QUAL_TRANSLATED)
-		       ? " by a page walk"
-		       : "",
-	       vmread(VMCS_GUEST_RIP), SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)));
+	(void)audit_refuse(vcpu, SECPOD_RULE_SECURE_SPACE, gpa, qualification, linear, true);
 }
 
 /* SDM "Information About NMI Unblocking Due to IRET": the IRET will be executed again. */
@@ -77,11 +67,11 @@ void exit_ept_violation(struct vcpu *vcpu)
 	switch (secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first)) {
 	case SECURE_RETRY:
 		if (first)
-			record(gpa, qualification);
+			record(vcpu, gpa, qualification);
 		return;
 	case SECURE_REFUSE:
 		if (first)
-			record(gpa, qualification);
+			record(vcpu, gpa, qualification);
 		guest_inject(vcpu, VECTOR_GP, 0);
 		return;
 	case SECURE_NOT_OURS:

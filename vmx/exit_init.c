@@ -6,6 +6,7 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
+#include "vmx/audit.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -94,10 +95,28 @@ void exit_init(struct vcpu *vcpu)
 	vmx_invvpid(INVVPID_SINGLE_CONTEXT, VMX_GUEST_VPID);
 }
 
+/*
+ * After LOCKED a CPU starts only where one was started before: its first instructions run without
+ * paging, so the page they are on is as good as the kernel.
+ */
+static bool start_page_ok(const struct vcpu *vcpu, uint8_t page)
+{
+	uint8_t bit = (uint8_t)(1u << page % 8);
+
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_LOCKED) {
+		__atomic_fetch_or(&vmx.start_pages[page / 8], bit, __ATOMIC_RELAXED);
+		return true;
+	}
+	return (__atomic_load_n(&vmx.start_pages[page / 8], __ATOMIC_RELAXED) & bit) ||
+	       !audit_refuse(vcpu, SECPOD_RULE_CPU_START, page, vcpu->cpu->index, 0, false);
+}
+
 void exit_sipi(struct vcpu *vcpu)
 {
 	uint8_t page = (uint8_t)vmread(VMCS_EXIT_QUALIFICATION);
 
+	if (!start_page_ok(vcpu, page))
+		return; /* it goes on waiting */
 	write_segment(SEG_CS, (uint16_t)(page << 8), (uint64_t)page << PAGE_SHIFT, REAL_MODE_LIMIT,
 		      RIGHTS_CODE);
 	vmwrite(VMCS_GUEST_RIP, 0);

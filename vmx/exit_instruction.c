@@ -5,19 +5,29 @@
 
 #include "vmm/boot_calls.h"
 #include "vmm/cpu_ops.h"
+#include "vmm/guest_mem.h"
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"
 #include "vmm/panic.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
 #include "vmx/advance.h"
+#include "vmx/audit.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
+#include "vmx/lock.h"
 #include "vmx/state.h"
 
 void exit_undefined(struct vcpu *vcpu)
 {
+	/*
+	 * On record when the kernel does it. A user program gets the same #UD, but could fill the log with
+	 * what is no attack on anything.
+	 */
+	if (SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) == 0)
+		(void)audit_refuse(vcpu, SECPOD_RULE_INSTRUCTION, vmread32(VMCS_EXIT_REASON),
+				   vmread(VMCS_EXIT_QUALIFICATION), vcpu->regs->rax, true);
 	guest_inject(vcpu, VECTOR_UD, 0);
 }
 
@@ -48,6 +58,63 @@ static void seal(struct vcpu *vcpu)
 	vmwrite(VMCS_GUEST_RIP, vcpu->regs->rdx);
 }
 
+static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
+{
+	(void)context;
+	return guest_range_ok(gpa, size);
+}
+
+static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t size)
+{
+	(void)context;
+	return guest_write(gpa, from, size);
+}
+
+static void machine_stats(void *context, struct secpod_stats *stats)
+{
+	(void)context;
+	(void)stats_read(SECPOD_STAT_CPUS, &stats->cpus);
+	(void)stats_read(SECPOD_STAT_EXITS, &stats->exits);
+	(void)stats_read(SECPOD_STAT_POOL_FREE, &stats->pool_free);
+}
+
+void exit_vmcall_init(void)
+{
+	vmx.hypercalls = (struct hypercalls){
+		.machine = {NULL, is_guest_memory, write_guest, machine_stats},
+		.phase = &vmx.phase,
+		.policy = &vmx.policy,
+		.log = &vmx.audit,
+		.features = SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT |
+			    (vmx.stats ? SECPOD_FEATURE_STATS : 0),
+	};
+}
+
+static void guest_call(struct vcpu *vcpu)
+{
+	struct guest_regs *regs = vcpu->regs;
+	struct hypercall call = {
+		.rax = regs->rax,
+		.rdi = regs->rdi,
+		.rsi = regs->rsi,
+		.rdx = regs->rdx,
+		.r10 = regs->r10,
+		.from = audit_from(vcpu),
+	};
+
+	switch (hypercall(&vmx.hypercalls, &call)) {
+	case HYPERCALL_DONE:
+		regs->rax = call.rax;
+		guest_advance();
+		break;
+	case HYPERCALL_PANIC:
+		panic("policy.hypercall = panic, and a call was malformed");
+	case HYPERCALL_UNDEFINED:
+		exit_undefined(vcpu);
+		break;
+	}
+}
+
 void exit_vmcall(struct vcpu *vcpu)
 {
 	if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_SEAL) {
@@ -57,7 +124,7 @@ void exit_vmcall(struct vcpu *vcpu)
 		guest_advance();
 		vmx_leave_operation(vcpu);
 	} else {
-		exit_undefined(vcpu);
+		guest_call(vcpu);
 	}
 }
 
@@ -80,6 +147,16 @@ void exit_xsetbv(struct vcpu *vcpu)
 	uint64_t supported = (uint64_t)components.edx << 32 | components.eax;
 	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
 
+	struct register_context context = {lock_phase(vcpu), &vcpu->pins, xgetbv(0)};
+	struct register_result result;
+
+	if ((uint32_t)regs->rcx == 0 &&
+	    register_write(&context, REGISTER_XCR0, value, &result) == VERDICT_REFUSE &&
+	    (result.rule == REGISTER_NO_RULE ||
+	     audit_refuse(vcpu, result.rule, value, context.present, regs->rcx, result.mandatory))) {
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	}
 	if (SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0 ||
 	    !xcr0_write_ok((uint32_t)regs->rcx, value, supported) || xsetbv_safe(0, value)) {
 		guest_inject(vcpu, VECTOR_GP, 0);
@@ -96,6 +173,7 @@ void exit_task_switch(struct vcpu *vcpu)
 {
 	uint16_t selector = (uint16_t)vmread(VMCS_EXIT_QUALIFICATION);
 
-	log_warn("guest task switch to selector %#x refused", selector);
+	(void)audit_refuse(vcpu, SECPOD_RULE_TASK_SWITCH, selector, vmread(VMCS_EXIT_QUALIFICATION) >> 30, 0,
+			   true);
 	guest_inject(vcpu, VECTOR_GP, selector & 0xfffcu);
 }

@@ -8,8 +8,11 @@
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
 #include "vmx/advance.h"
+#include "vmx/audit.h"
 #include "vmx/exit.h"
+#include "vmx/guest_state.h"
 #include "vmx/insn.h"
+#include "vmx/lock.h"
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
 
@@ -76,16 +79,63 @@ static int write_mtrr(uint32_t msr, uint64_t value)
 	return 0;
 }
 
-static int write_apic_base(uint64_t value)
+/* The third word of a record: which bits, where the rule has one register, else which register. */
+static uint64_t rule_detail(uint8_t rule, uint32_t msr, uint64_t bits)
 {
-	uint64_t old = rdmsr(MSR_APIC_BASE);
+	return rule == SECPOD_RULE_EFER ? bits : msr;
+}
 
-	if (!apic_base_write_ok(old, value, vmx.physical_bits)) {
-		log_warn("guest write of IA32_APIC_BASE refused: %#" PRIx64 " -> %#" PRIx64, old,
-			 value);
-		return -EPERM;
+/*
+ * The register policy, on every register it lists. *write: false when the value reaches no register.
+ * Result: 0, -EPERM: #GP(0).
+ */
+static int judge_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value, bool *write)
+{
+	struct register_context context = {lock_phase(vcpu), &vcpu->pins, 0};
+	enum register_id id = register_of_msr(msr);
+	struct register_result result;
+
+	*write = true;
+	if (id == REGISTER_COUNT)
+		return 0;
+	/* A register the CPU lacks has no present value; the write will fault by itself. */
+	(void)guest_msr_read(msr, &context.present);
+	if (register_write(&context, id, value, &result) == VERDICT_ALLOW) {
+		*write = result.write;
+		return 0;
 	}
-	return wrmsr_safe(MSR_APIC_BASE, value);
+	if (result.rule == REGISTER_NO_RULE ||
+	    audit_refuse(vcpu, result.rule, value, context.present, rule_detail(result.rule, msr, result.bits),
+			 result.mandatory))
+		return -EPERM;
+	return 0;
+}
+
+static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	const struct msr_rule *rule = msr_rule_of(msr);
+	bool write;
+	int error = judge_write(vcpu, msr, value, &write);
+
+	if (error || !write)
+		return error;
+	switch (rule->write) {
+	case MSR_IGNORE:
+		return 0;
+	case MSR_LOCKED:
+	case MSR_REFUSE:
+		return -EPERM;
+	case MSR_MTRR:
+		return write_mtrr(msr, value);
+	case MSR_APIC_BASE_WRITE:
+		return apic_base_write_ok(rdmsr(msr), value, vmx.physical_bits) ? wrmsr_safe(msr, value) :
+										  -EPERM;
+	default:
+		error = guest_msr_write(msr, value);
+		if (!error && vcpu->locked && register_of_msr(msr) != REGISTER_COUNT)
+			register_pins_settle(&vcpu->pins, register_of_msr(msr), value);
+		return error;
+	}
 }
 
 void exit_rdmsr(struct vcpu *vcpu)
@@ -119,31 +169,9 @@ void exit_rdmsr(struct vcpu *vcpu)
 void exit_wrmsr(struct vcpu *vcpu)
 {
 	struct guest_regs *regs = vcpu->regs;
-	uint32_t msr = (uint32_t)regs->rcx;
 	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
-	int error;
 
-	switch (msr_rule_of(msr)->write) {
-	case MSR_IGNORE:
-		log_info("guest write of MSR %#" PRIx32 " ignored: %s", msr,
-			 msr_rule_of(msr)->reason);
-		error = 0;
-		break;
-	case MSR_LOCKED:
-	case MSR_REFUSE:
-		error = -EPERM;
-		break;
-	case MSR_MTRR:
-		error = write_mtrr(msr, value);
-		break;
-	case MSR_APIC_BASE_WRITE:
-		error = write_apic_base(value);
-		break;
-	default:
-		error = wrmsr_safe(msr, value);
-		break;
-	}
-	if (error)
+	if (write_msr(vcpu, (uint32_t)regs->rcx, value))
 		guest_inject(vcpu, VECTOR_GP, 0);
 	else
 		guest_advance();

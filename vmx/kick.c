@@ -6,6 +6,7 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/panic.h"
 #include "vmx/insn.h"
+#include "vmx/lock.h"
 #include "vmx/state.h"
 
 /* Turns of waiting between two broadcasts, and before the machine is given up. */
@@ -18,6 +19,7 @@ static void invalidate_local(void *context)
 									   : INVEPT_ALL_CONTEXTS;
 
 	(void)context;
+	lock_sync(this_vcpu());
 	if (vmx_invept(type, vmx.eptp))
 		panic("INVEPT type %" PRIu64 " refused", type);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "secpod/register_policy.h"
 #include "vmm/x86.h"
 
 static const struct msr_rule rules[] = {
@@ -92,4 +93,14 @@ bool apic_base_write_ok(uint64_t old, uint64_t new_value, uint32_t physical_bits
 	if ((old ^ new_value) & address)
 		return false;
 	return !(new_value & ~(address | writable));
+}
+
+void msr_bitmap_trap(uint8_t *bitmap, uint32_t phase)
+{
+	for (uint32_t i = 0; i < BITMAP_MSRS; i++) {
+		if (register_trap_msr(i, phase))
+			set_bit(bitmap, BITMAP_WRITE_LOW, i);
+		if (register_trap_msr(BITMAP_HIGH_FIRST + i, phase))
+			set_bit(bitmap, BITMAP_WRITE_HIGH, i);
+	}
 }

@@ -36,6 +36,12 @@ const struct msr_rule *msr_rule_of(uint32_t msr);
 /* msr_bitmap_build - set the bit of each access whose action is not MSR_PASS. bitmap: 4 KiB. */
 void msr_bitmap_build(uint8_t *bitmap);
 
+/*
+ * msr_bitmap_trap - set the write bit of each register the register policy guards in phase. Bits are only
+ * added, one at a time: CPUs in the guest may be using the bitmap.
+ */
+void msr_bitmap_trap(uint8_t *bitmap, uint32_t phase);
+
 /* msr_in_bitmap - does the bitmap have a bit for msr? (Others always exit.) */
 bool msr_in_bitmap(uint32_t msr);
 

@@ -11,6 +11,10 @@
 
 #include "ept/ept.h"
 #include "ept/invalidate.h"
+#include "secpod/audit_log.h"
+#include "secpod/hypercall.h"
+#include "secpod/phase.h"
+#include "secpod/policy.h"
 #include "secpod/secure_space.h"
 #include "vmm/handoff.h"
 #include "vmx/cpuid_policy.h"
@@ -33,6 +37,12 @@ struct vmx_state {
 	uint64_t eptp;
 	struct ept_flush flush;
 	struct secure_space secure;
+	struct policy policy;
+	struct audit_log audit;
+	struct phase phase;
+	struct hypercalls hypercalls;
+	bool locking; /* every CPU notes its pins before it enters the guest again */
+	uint8_t start_pages[256 / 8]; /* SIPI vectors seen before LOCKED */
 	uint32_t common_proc2; /* secondary controls all launched CPUs have */
 	struct cpuid_policy cpuid;
 	uint8_t *msr_bitmap;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ept/invalidate.h"
+#include "secpod/register_policy.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
 #include "vmx/event.h"
@@ -29,6 +30,9 @@ struct vcpu {
 	void *vmcs;
 	struct vmx_capabilities caps;
 	struct vmx_controls controls; /* as last written */
+	uint64_t cr4_mask;	      /* guest/host mask of CR4 */
+	bool locked;		      /* pins are noted, and hold */
+	struct register_pins pins;
 	uint64_t launch_cr0;	      /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct guest_event event; /* to be injected at the next VM entry */

@@ -102,7 +102,7 @@ static bool write_guest_control_registers(const struct vcpu *vcpu)
 	ok &= vmwrite(VMCS_CR0_SHADOW, cr0);
 	ok &= vmwrite(VMCS_GUEST_CR0, cr0_real(&fixed, cr0));
 	ok &= vmwrite(VMCS_GUEST_CR3, read_cr3());
-	ok &= vmwrite(VMCS_CR4_MASK, CR4_GUEST_HOST_MASK);
+	ok &= vmwrite(VMCS_CR4_MASK, vcpu->cr4_mask);
 	ok &= vmwrite(VMCS_CR4_SHADOW, cr4);
 	ok &= vmwrite(VMCS_GUEST_CR4, cr4_real(&fixed, cr4));
 	ok &= vmwrite(VMCS_GUEST_DR7, read_dr7());

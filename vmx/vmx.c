@@ -10,10 +10,14 @@
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
+#include "vmx/audit.h"
 #include "vmx/capabilities.h"
+#include "vmx/cr_rules.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
+#include "vmx/lock.h"
+#include "vmx/exit.h"
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
 
@@ -44,6 +48,7 @@ static void read_capabilities(struct vmx_capabilities *caps)
 	struct cpuid_result features = cpuid(CPUID_FEATURES, 0);
 	struct cpuid_result extended = cpuid(CPUID_EXTENDED_FEATURES, 0);
 	const uint32_t nx = 1u << 20;
+	const uint32_t lam = 1u << 26;
 
 	*caps = (struct vmx_capabilities){
 		.intel_vmx = features.ecx & CPUID_1_ECX_VMX,
@@ -51,6 +56,8 @@ static void read_capabilities(struct vmx_capabilities *caps)
 		.nx = extended.edx & nx,
 		.mtrr = features.edx & CPUID_1_EDX_MTRR,
 		.xsave = features.ecx & CPUID_1_ECX_XSAVE,
+		.lam = cpuid(CPUID_MAX_BASIC, 0).eax >= CPUID_STRUCTURED &&
+		       cpuid(CPUID_STRUCTURED, 0).eax >= 1 && (cpuid(CPUID_STRUCTURED, 1).eax & lam),
 		.physical_bits = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff,
 	};
 	/* The VMX registers exist only on a CPU that has VMX. */
@@ -188,6 +195,10 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 					  handoff->region_size);
 	}
 	if (!error) {
+		step = "audit log";
+		error = audit_init();
+	}
+	if (!error) {
 		step = "MSR bitmap";
 		vmx.msr_bitmap = page_pool_alloc(pool);
 		error = vmx.msr_bitmap ? 0 : -ENOMEM;
@@ -205,6 +216,9 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 		return error;
 	}
 	msr_bitmap_build(vmx.msr_bitmap);
+	msr_bitmap_trap(vmx.msr_bitmap, SECPOD_PHASE_GUEST);
+	lock_init();
+	exit_vmcall_init();
 	return 0;
 }
 
@@ -297,6 +311,9 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 	/* CPUs differ in optional controls only on hybrid machines, where the last one launched decides for all. */
 	vmx.common_proc2 &= vcpu->controls.proc2;
 	cpuid_policy_build(&vmx.cpuid, vmx.common_proc2, vmx.stats);
+	/* Until LOCKED, CR3 loads tell when the kernel has finished its boot. */
+	vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
+	vcpu->cr4_mask = CR4_GUEST_HOST_MASK;
 	if (enable_vmx(vcpu)) {
 		snprintf(reason, size, "IA32_FEATURE_CONTROL cannot be set to allow VMX");
 		return -EBUSY;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/guest_state.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmm/cpu_ops.h"
+#include "vmm/msr_safe.h"
+#include "vmm/x86.h"
+#include "vmx/cr_rules.h"
+#include "vmx/insn.h"
+#include "vmx/state.h"
+
+uint64_t guest_cr0(const struct vcpu *vcpu)
+{
+	const uint64_t mask = CR0_GUEST_HOST_MASK;
+
+	(void)vcpu;
+	return (vmread(VMCS_GUEST_CR0) & ~mask) | (vmread(VMCS_CR0_SHADOW) & mask);
+}
+
+uint64_t guest_cr4(const struct vcpu *vcpu)
+{
+	uint64_t mask = vcpu->cr4_mask;
+
+	return (vmread(VMCS_GUEST_CR4) & ~mask) | (vmread(VMCS_CR4_SHADOW) & mask);
+}
+
+struct guest_paging guest_paging(const struct vcpu *vcpu)
+{
+	const uint32_t page_1g = 1u << 26;
+	struct guest_paging paging = {
+		.cr0 = guest_cr0(vcpu),
+		.cr3 = vmread(VMCS_GUEST_CR3),
+		.cr4 = guest_cr4(vcpu),
+		.efer = vmread(VMCS_GUEST_EFER),
+		.rflags = vmread(VMCS_GUEST_RFLAGS),
+		.physical_bits = vcpu->caps.physical_bits,
+		.pages_1g = cpuid(CPUID_EXTENDED_FEATURES, 0).edx & page_1g,
+		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
+	};
+
+	for (unsigned int i = 0; i < 4; i++)
+		paging.pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+	return paging;
+}
+
+static bool pat_ok(uint64_t pat)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		uint8_t type = (uint8_t)(pat >> 8 * i);
+
+		if (type == 2 || type == 3 || type > 7)
+			return false;
+	}
+	return true;
+}
+
+/* 32 bits are there, as on the CPU. */
+static bool sysenter_cs_ok(uint64_t value)
+{
+	(void)value;
+	return true;
+}
+
+/* Reserved bits are the policy's; LME cannot change under paging, LMA not at all. */
+static bool efer_ok(uint64_t value)
+{
+	return !((value ^ vmread(VMCS_GUEST_EFER)) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG);
+}
+
+/* Which bits there are depends on the model: the CPU is asked. Root mode runs with the register 0. */
+static bool debugctl_ok(uint64_t value)
+{
+	bool ok = wrmsr_safe(MSR_DEBUGCTL, value) == 0;
+
+	wrmsr(MSR_DEBUGCTL, 0);
+	return ok;
+}
+
+static const struct {
+	uint32_t msr;
+	uint32_t field;
+	bool (*ok)(uint64_t value);
+} vmcs_msrs[] = {
+	{MSR_EFER, VMCS_GUEST_EFER, efer_ok},
+	{MSR_PAT, VMCS_GUEST_PAT, pat_ok},
+	{MSR_DEBUGCTL, VMCS_GUEST_DEBUGCTL, debugctl_ok},
+	{MSR_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS, sysenter_cs_ok},
+	{MSR_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP, gva_canonical},
+	{MSR_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP, gva_canonical},
+};
+
+#define VMCS_MSR_COUNT (sizeof(vmcs_msrs) / sizeof(vmcs_msrs[0]))
+
+int guest_msr_read(uint32_t msr, uint64_t *value)
+{
+	for (size_t i = 0; i < VMCS_MSR_COUNT; i++) {
+		if (vmcs_msrs[i].msr == msr) {
+			*value = vmread(vmcs_msrs[i].field);
+			return 0;
+		}
+	}
+	return rdmsr_safe(msr, value);
+}
+
+int guest_msr_write(uint32_t msr, uint64_t value)
+{
+	for (size_t i = 0; i < VMCS_MSR_COUNT; i++) {
+		if (vmcs_msrs[i].msr != msr)
+			continue;
+		if (!vmcs_msrs[i].ok(value))
+			return -EFAULT;
+		if (msr == MSR_EFER)
+			value = (value & ~EFER_LMA) | (vmread(VMCS_GUEST_EFER) & EFER_LMA);
+		vmwrite(vmcs_msrs[i].field, value);
+		return 0;
+	}
+	return wrmsr_safe(msr, value);
+}
+
+int guest_register_value(const struct vcpu *vcpu, enum register_id id, uint64_t *value)
+{
+	switch (id) {
+	case REGISTER_CR0:
+		*value = guest_cr0(vcpu);
+		return 0;
+	case REGISTER_CR4:
+		*value = guest_cr4(vcpu);
+		return 0;
+	case REGISTER_XCR0:
+		*value = vcpu->caps.xsave ? xgetbv(0) : 0;
+		return 0;
+	default:
+		return guest_msr_read(register_rows[id].first, value);
+	}
+}

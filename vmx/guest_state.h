@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's registers as the guest sees them, wherever they are: VMCS, read shadow, or the CPU.
+ */
+#ifndef SECPOD_VMX_GUEST_STATE_H
+#define SECPOD_VMX_GUEST_STATE_H
+
+#include <stdint.h>
+
+#include "secpod/register_policy.h"
+#include "vmx/guest_walk.h"
+#include "vmx/vcpu.h"
+
+/* guest_cr0, guest_cr4 - what the guest reads: own bits from the register, the others from the shadow. */
+uint64_t guest_cr0(const struct vcpu *vcpu);
+uint64_t guest_cr4(const struct vcpu *vcpu);
+
+/* guest_paging - the state guest_walk() needs. */
+struct guest_paging guest_paging(const struct vcpu *vcpu);
+
+/* guest_register_value - a listed register; MSR ranges: the first. Result: 0, -EFAULT (the CPU lacks it). */
+int guest_register_value(const struct vcpu *vcpu, enum register_id id, uint64_t *value);
+
+/*
+ * guest_msr_read, guest_msr_write - an MSR of the guest. Some live in the VMCS, since VM exits load the
+ * monitor's own; a write is checked as the CPU checks it. Result: 0, -EFAULT: #GP(0).
+ */
+int guest_msr_read(uint32_t msr, uint64_t *value);
+int guest_msr_write(uint32_t msr, uint64_t value);
+
+#endif

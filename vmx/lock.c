@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/lock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vmm/cpu_ops.h"
+#include "vmm/guest_mem.h"
+#include "vmm/log.h"
+#include "vmm/x86.h"
+#include "vmx/guest_state.h"
+#include "vmx/guest_walk.h"
+#include "vmx/insn.h"
+#include "vmx/msr_policy.h"
+#include "vmx/state.h"
+
+#define USER_HALF_ENTRIES 256u
+#define ENTRY_PRESENT 1u
+#define CR3_ROOT 0x000ffffffffff000ULL
+
+/* The machine's pinned registers that are not MSRs, or are MSRs held in the VMCS, as the guest sees them. */
+static void note_pins(struct vcpu *vcpu)
+{
+	for (uint32_t id = 0; id < REGISTER_COUNT; id++) {
+		uint64_t value;
+
+		if (register_pinned(id) && !guest_register_value(vcpu, id, &value))
+			register_pins_lock(&vcpu->pins, id, value);
+	}
+}
+
+/* A CPU that has not started, or is offline behind an INIT: it has nothing of its own to note. */
+static void borrow_pins(struct vcpu *vcpu)
+{
+	for (uint32_t i = 0; i < vmx.handoff->cpu_count; i++) {
+		if (vmx.vcpu[i] != vcpu && vmx.vcpu[i]->locked) {
+			register_pins_fresh(&vcpu->pins, &vmx.vcpu[i]->pins);
+			return;
+		}
+	}
+}
+
+static void trap_registers(struct vcpu *vcpu)
+{
+	uint64_t cr4 = guest_cr4(vcpu);
+
+	vcpu->cr4_mask |= register_trap_bits(REGISTER_CR4, SECPOD_PHASE_LOCKED);
+	vmwrite(VMCS_CR4_SHADOW, cr4);
+	vmwrite(VMCS_CR4_MASK, vcpu->cr4_mask);
+	/* Nothing more to wait for in CR3. */
+	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
+	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
+}
+
+void lock_sync(struct vcpu *vcpu)
+{
+	if (!__atomic_load_n(&vmx.locking, __ATOMIC_ACQUIRE) || vcpu->locked)
+		return;
+	if (vmread(VMCS_GUEST_CR0) & CR0_PG)
+		note_pins(vcpu);
+	else
+		borrow_pins(vcpu);
+	trap_registers(vcpu);
+	vcpu->locked = true;
+}
+
+uint32_t lock_phase(const struct vcpu *vcpu)
+{
+	return vcpu->locked ? SECPOD_PHASE_LOCKED : phase_current(&vmx.phase);
+}
+
+static int on_locked(void *context)
+{
+	struct vcpu *vcpu = this_vcpu();
+
+	(void)context;
+	msr_bitmap_trap(vmx.msr_bitmap, SECPOD_PHASE_LOCKED);
+	__atomic_store_n(&vmx.locking, true, __ATOMIC_RELEASE);
+	lock_sync(vcpu);
+	/* Each other CPU passes lock_sync() before it enters the guest with the new generation. */
+	vmx_flush_ept();
+	return 0;
+}
+
+static const struct phase_hook hooks[] = {
+	{"registers", NULL, on_locked},
+};
+
+void lock_init(void)
+{
+	phase_init(&vmx.phase, hooks, sizeof(hooks) / sizeof(hooks[0]), NULL);
+}
+
+static bool has_user_half(uint64_t cr3)
+{
+	uint64_t entry[USER_HALF_ENTRIES];
+
+	if (guest_read(cr3 & CR3_ROOT, entry, sizeof(entry)))
+		return false;
+	for (uint32_t i = 0; i < USER_HALF_ENTRIES; i++) {
+		if (entry[i] & ENTRY_PRESENT)
+			return true;
+	}
+	return false;
+}
+
+/* Looking only: no flag is set. */
+static bool is_read_only(const struct vcpu *vcpu, uint64_t gva)
+{
+	static const struct guest_walk_memory memory = {guest_read, guest_write, NULL};
+	struct guest_paging paging = guest_paging(vcpu);
+	struct guest_walk walk;
+
+	paging.cpl = 0;
+	return guest_walk(&paging, &memory, gva, WALK_FETCH, &walk) == 0 &&
+	       guest_walk(&paging, &memory, gva, WALK_WRITE, &walk) == -EFAULT;
+}
+
+static bool lockable(struct vcpu *vcpu)
+{
+	for (uint32_t id = 0; id < REGISTER_COUNT; id++) {
+		uint64_t value;
+
+		if (register_pinned(id) && !guest_register_value(vcpu, id, &value) &&
+		    !register_lockable(id, value))
+			return false;
+	}
+	return true;
+}
+
+void lock_watch(struct vcpu *vcpu, uint64_t cr3)
+{
+	uint64_t entry = rdmsr(MSR_LSTAR);
+
+	if (!entry || phase_current(&vmx.phase) != SECPOD_PHASE_GUEST || !lockable(vcpu) ||
+	    !has_user_half(cr3) || !is_read_only(vcpu, entry))
+		return;
+	if (phase_advance(&vmx.phase, SECPOD_PHASE_ACTIVE) ||
+	    phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED))
+		return;
+	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64 " exits so far on this CPU", entry,
+		 vcpu->exits[EXIT_REASON_CR_ACCESS]);
+}

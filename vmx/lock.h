@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From GUEST to LOCKED on an unmodified kernel: when it has finished its boot, and what each CPU does then.
+ */
+#ifndef SECPOD_VMX_LOCK_H
+#define SECPOD_VMX_LOCK_H
+
+#include <stdint.h>
+
+#include "vmx/vcpu.h"
+
+/* lock_init - phase GUEST, with the hooks of this file. */
+void lock_init(void);
+
+/*
+ * lock_watch - the guest is about to load cr3. Is this the moment? Linux runs its first user program
+ * (init, or what pokes text right before it) when its kernel is read-only: at the first load of a
+ * root with user-half entries while the page of the system-call entry (IA32_LSTAR) is mapped without
+ * write permission. Then the phases follow: ACTIVE, LOCKED.
+ */
+void lock_watch(struct vcpu *vcpu, uint64_t cr3);
+
+/*
+ * lock_sync - on every CPU, in root mode, before it enters the guest again: note the values that are
+ * pinned, and trap their registers from now on, if the machine is being locked.
+ */
+void lock_sync(struct vcpu *vcpu);
+
+/* lock_phase - the phase that judges this CPU's registers: LOCKED as soon as it has noted its own. */
+uint32_t lock_phase(const struct vcpu *vcpu);
+
+#endif
