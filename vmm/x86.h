@@ -231,6 +231,9 @@
 /* "CPUID": leaves and bits by leaf and register */
 #define CPUID_MAX_BASIC 0x0
 #define CPUID_FEATURES 0x1
+#define CPUID_1_ECX_DTES64 (1u << 2)
+#define CPUID_1_ECX_DS_CPL (1u << 4)
+#define CPUID_1_EDX_DS (1u << 21)
 #define CPUID_1_ECX_VMX (1u << 5)
 #define CPUID_1_ECX_SMX (1u << 6)
 #define CPUID_1_ECX_PCID (1u << 17)

@@ -59,8 +59,8 @@ static void flush_guest_tlb(void)
 }
 
 /* The policy first, so that what it refuses is on record; then the CPU's own rules. */
-static bool policy_refuses(const struct vcpu *vcpu, enum register_id id, uint8_t rule, uint64_t present,
-			   uint64_t value)
+static bool policy_refuses(const struct vcpu *vcpu, enum register_id id, uint8_t rule,
+			   uint64_t present, uint64_t value)
 {
 	const struct register_context context = {lock_phase(vcpu), &vcpu->pins, present};
 	struct register_result result;
@@ -79,7 +79,8 @@ static int write_cr0(struct vcpu *vcpu, uint64_t value)
 
 	if (policy_refuses(vcpu, REGISTER_CR0, SECPOD_RULE_CR0, mode.cr0, value))
 		return -EPERM;
-	if (cr0_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
+	if (cr0_write(&mode, value, &result) ||
+	    (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
 	vmwrite(VMCS_GUEST_CR0, result.real);
 	vmwrite(VMCS_CR0_SHADOW, result.shadow);
@@ -102,7 +103,8 @@ static int write_cr4(struct vcpu *vcpu, uint64_t value)
 
 	if (policy_refuses(vcpu, REGISTER_CR4, SECPOD_RULE_CR4, mode.cr4, value))
 		return -EPERM;
-	if (cr4_write(&mode, value, &result) || (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
+	if (cr4_write(&mode, value, &result) ||
+	    (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
 	vmwrite(VMCS_GUEST_CR4, result.real);
 	vmwrite(VMCS_CR4_SHADOW, result.shadow);
@@ -123,9 +125,9 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	lock_watch(vcpu, result.value);
 	vmwrite(VMCS_GUEST_CR3, result.value);
 	if (result.flush)
-		vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_RETAIN_GLOBALS ?
-				    INVVPID_RETAIN_GLOBALS :
-				    INVVPID_SINGLE_CONTEXT,
+		vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_RETAIN_GLOBALS
+				    ? INVVPID_RETAIN_GLOBALS
+				    : INVVPID_SINGLE_CONTEXT,
 			    VMX_GUEST_VPID);
 	return 0;
 }
@@ -155,8 +157,9 @@ void exit_cr_access(struct vcpu *vcpu)
 	if (number == 0 && type == CR_QUAL_TYPE_TO_CR)
 		error = write_cr0(vcpu, value);
 	else if (number == 0 && type == CR_QUAL_TYPE_LMSW)
-		error = write_cr0(vcpu, lmsw_value(guest_cr0(vcpu), (uint16_t)(qualification >>
-									   CR_QUAL_LMSW_SHIFT)));
+		error = write_cr0(vcpu,
+				  lmsw_value(guest_cr0(vcpu),
+					     (uint16_t)(qualification >> CR_QUAL_LMSW_SHIFT)));
 	else if (number == 0 && type == CR_QUAL_TYPE_CLTS)
 		error = write_cr0(vcpu, guest_cr0(vcpu) & ~CR0_TS);
 	else if (number == 3 && type == CR_QUAL_TYPE_TO_CR)

@@ -26,7 +26,8 @@ static uint32_t access_of(uint64_t qualification)
 /* Mandatory: what is done about it does not depend on the answer. */
 static void record(const struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
 {
-	uint64_t linear = qualification & EPT_QUAL_LINEAR_VALID ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : 0;
+	uint64_t linear =
+		qualification & EPT_QUAL_LINEAR_VALID ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : 0;
 
 	(void)audit_refuse(vcpu, SECPOD_RULE_SECURE_SPACE, gpa, qualification, linear, true);
 }

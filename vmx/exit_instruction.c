@@ -153,7 +153,8 @@ void exit_xsetbv(struct vcpu *vcpu)
 	if ((uint32_t)regs->rcx == 0 &&
 	    register_write(&context, REGISTER_XCR0, value, &result) == VERDICT_REFUSE &&
 	    (result.rule == REGISTER_NO_RULE ||
-	     audit_refuse(vcpu, result.rule, value, context.present, regs->rcx, result.mandatory))) {
+	     audit_refuse(vcpu, result.rule, value, context.present, regs->rcx,
+			  result.mandatory))) {
 		guest_inject(vcpu, VECTOR_GP, 0);
 		return;
 	}
@@ -173,7 +174,7 @@ void exit_task_switch(struct vcpu *vcpu)
 {
 	uint16_t selector = (uint16_t)vmread(VMCS_EXIT_QUALIFICATION);
 
-	(void)audit_refuse(vcpu, SECPOD_RULE_TASK_SWITCH, selector, vmread(VMCS_EXIT_QUALIFICATION) >> 30, 0,
-			   true);
+	(void)audit_refuse(vcpu, SECPOD_RULE_TASK_SWITCH, selector,
+			   vmread(VMCS_EXIT_QUALIFICATION) >> 30, 0, true);
 	guest_inject(vcpu, VECTOR_GP, selector & 0xfffcu);
 }

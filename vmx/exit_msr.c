@@ -105,8 +105,8 @@ static int judge_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value, bo
 		return 0;
 	}
 	if (result.rule == REGISTER_NO_RULE ||
-	    audit_refuse(vcpu, result.rule, value, context.present, rule_detail(result.rule, msr, result.bits),
-			 result.mandatory))
+	    audit_refuse(vcpu, result.rule, value, context.present,
+			 rule_detail(result.rule, msr, result.bits), result.mandatory))
 		return -EPERM;
 	return 0;
 }
@@ -128,8 +128,9 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_MTRR:
 		return write_mtrr(msr, value);
 	case MSR_APIC_BASE_WRITE:
-		return apic_base_write_ok(rdmsr(msr), value, vmx.physical_bits) ? wrmsr_safe(msr, value) :
-										  -EPERM;
+		return apic_base_write_ok(rdmsr(msr), value, vmx.physical_bits)
+			       ? wrmsr_safe(msr, value)
+			       : -EPERM;
 	default:
 		error = guest_msr_write(msr, value);
 		if (!error && vcpu->locked && register_of_msr(msr) != REGISTER_COUNT)

@@ -138,6 +138,6 @@ void lock_watch(struct vcpu *vcpu, uint64_t cr3)
 	if (phase_advance(&vmx.phase, SECPOD_PHASE_ACTIVE) ||
 	    phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED))
 		return;
-	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64 " exits so far on this CPU", entry,
-		 vcpu->exits[EXIT_REASON_CR_ACCESS]);
+	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64 " exits so far on this CPU",
+		 entry, vcpu->exits[EXIT_REASON_CR_ACCESS]);
 }

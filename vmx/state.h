@@ -43,7 +43,7 @@ struct vmx_state {
 	struct hypercalls hypercalls;
 	bool locking; /* every CPU notes its pins before it enters the guest again */
 	uint8_t start_pages[256 / 8]; /* SIPI vectors seen before LOCKED */
-	uint32_t common_proc2; /* secondary controls all launched CPUs have */
+	uint32_t common_proc2;	      /* secondary controls all launched CPUs have */
 	struct cpuid_policy cpuid;
 	uint8_t *msr_bitmap;
 	struct vcpu *vcpu[SECPOD_MAX_CPUS];

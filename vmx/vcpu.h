@@ -33,7 +33,7 @@ struct vcpu {
 	uint64_t cr4_mask;	      /* guest/host mask of CR4 */
 	bool locked;		      /* pins are noted, and hold */
 	struct register_pins pins;
-	uint64_t launch_cr0;	      /* as the firmware had them */
+	uint64_t launch_cr0; /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct guest_event event; /* to be injected at the next VM entry */
 	uint32_t entry_work;	  /* 1: the next entry has more to do than to enter */

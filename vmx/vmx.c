@@ -57,7 +57,8 @@ static void read_capabilities(struct vmx_capabilities *caps)
 		.mtrr = features.edx & CPUID_1_EDX_MTRR,
 		.xsave = features.ecx & CPUID_1_ECX_XSAVE,
 		.lam = cpuid(CPUID_MAX_BASIC, 0).eax >= CPUID_STRUCTURED &&
-		       cpuid(CPUID_STRUCTURED, 0).eax >= 1 && (cpuid(CPUID_STRUCTURED, 1).eax & lam),
+		       cpuid(CPUID_STRUCTURED, 0).eax >= 1 &&
+		       (cpuid(CPUID_STRUCTURED, 1).eax & lam),
 		.physical_bits = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff,
 	};
 	/* The VMX registers exist only on a CPU that has VMX. */

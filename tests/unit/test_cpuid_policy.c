@@ -64,8 +64,8 @@ static void hidden_bits_are_hidden_and_no_others(void **state)
 		struct cpuid_regs not_enabled; /* hidden when the secondary control is off */
 	} rows[] = {
 		{0x0, 0, {0, 0, 0, 0}, {0, 0, 0, 0}},
-		{0x1, 0, {0, 0, BIT(5) | BIT(6), 0}, {0, 0, BIT(27), 0}},
-		{0x1, any, {0, 0, BIT(5) | BIT(6), 0}, {0, 0, BIT(27), 0}},
+		{0x1, 0, {0, 0, BIT(2) | BIT(4) | BIT(5) | BIT(6), BIT(21)}, {0, 0, BIT(27), 0}},
+		{0x1, any, {0, 0, BIT(2) | BIT(4) | BIT(5) | BIT(6), BIT(21)}, {0, 0, BIT(27), 0}},
 		{0x2, 0, {0, 0, 0, 0}, {0, 0, 0, 0}},
 		{0x6, 0, {BIT(19) | BIT(23), 0, 0, 0}, {0, 0, 0, 0}},
 		{0x7,
