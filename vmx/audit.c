@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmx/audit.h"
 
+#include <string.h>
+
 #include "secpod/rules.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
@@ -17,11 +19,15 @@
 #define CONSOLE_BURST 8u
 #define CONSOLE_INTERVAL (1ULL << 28)
 
+/* The log has a beginning of its own for each line. */
 static bool print(void *context, const char *line, size_t length)
 {
+	static const char prefix[] = "secpod: ";
+	const size_t skip = sizeof(prefix) - 1;
+
 	(void)context;
-	(void)length;
-	log_at(LOG_WARNING, "%s", line);
+	log_at(LOG_WARNING, "%s",
+	       length > skip && !memcmp(line, prefix, skip) ? line + skip : line);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The instructions of VMX, SMX and SMM: undefined on the machine the guest sees, at every privilege
  * level. */
+#include "guest-support/include/secpod_abi.h"
 #include "tests/guest/instructions.h"
 #include "tests/guest/machine.h"
 #include "tests/guest/trap.h"
@@ -102,13 +103,30 @@ static void do_vmcall_number(void *arg)
 
 static void vmcall_numbers_are_unknown(void)
 {
-	static const uint64_t numbers[] = {0, 1, 0x5ec0ff01, 0x5ec0ff02, 0x80000000, ~0ULL};
+	static const uint64_t numbers[] = {0, 1, 0x5ec1ff01, 0x15ec00000, 0x80000000, ~0ULL};
 
 	for (unsigned int i = 0; i < COUNT_OF(numbers); i++) {
 		uint64_t number = numbers[i];
 
 		check(trap_catch(do_vmcall_number, &number).vector == VECTOR_UD, "VMCALL %lx",
 		      number);
+	}
+}
+
+/* The numbers by which the boot code left VMX operation and sealed the region are unknown ones now. */
+static void boot_calls_end_with_the_seal(void)
+{
+	static const uint64_t numbers[] = {0x5ec0ff01, 0x5ec0ff02};
+
+	if (!payload_under_secpod()) {
+		skip("not under SecPod");
+		return;
+	}
+	for (unsigned int i = 0; i < COUNT_OF(numbers); i++) {
+		uint64_t rax = numbers[i];
+
+		__asm__ volatile("vmcall" : "+a"(rax) : : "memory");
+		check(rax == (uint64_t)-SECPOD_ENOSYS, "VMCALL %lx gives %lx", numbers[i], rax);
 	}
 }
 
@@ -199,6 +217,7 @@ const struct payload_case vmx_cases[] = {
 	{"vmx-undefined-user", undefined_at_cpl_3},
 	{"vmx-rip", fault_points_to_the_instruction},
 	{"vmcall-numbers", vmcall_numbers_are_unknown},
+	{"vmcall-boot", boot_calls_end_with_the_seal},
 	{"user-privileged", privileged_instructions_at_cpl_3},
 	{"user-cpuid", cpuid_at_cpl_3},
 	{NULL, NULL},
