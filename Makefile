@@ -55,6 +55,7 @@ help:
 all: build/secpod.efi build/.monitor-size
 
 build/newlib/libc.a: scripts/build-newlib
+	@mkdir -p build
 	scripts/build-newlib build/newlib >build/newlib.log 2>&1 || { tail build/newlib.log; exit 1; }
 
 build/.monitor-size: build/monitor.elf scripts/check-size
@@ -84,7 +85,7 @@ run-prepared: image
 		--expect 'GUEST: summary passed' --expect 'GUEST: done, 0 failed'
 
 shell: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) build/tests/linux/initramfs-shell.cpio.gz
 	scripts/mkimage --output build/image/shell.img --kernel 6.1 --words shell
 	scripts/run-bochs --name shell --image build/image/shell.img --cpus 2 --shell
 
