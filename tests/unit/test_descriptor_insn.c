@@ -81,6 +81,23 @@ static void operands_in_registers(void **state)
 	}
 }
 
+static void operand_size_of_the_field(void **state)
+{
+	const uint32_t info = SIZE_32 | NO_BASE | NO_INDEX | IDENTITY(2);
+	struct descriptor_insn insn;
+
+	(void)state;
+	assert_int_equal(descriptor_insn_decode(false, info, 0, &insn), 0);
+	assert_true(insn.operand_16);
+	assert_int_equal(descriptor_insn_decode(false, info | OPERAND_32, 0, &insn), 0);
+	assert_false(insn.operand_16);
+	/* LLDT and its like have no such field. */
+	assert_int_equal(descriptor_insn_decode(true, info, 0, &insn), 0);
+	assert_false(insn.operand_16);
+	assert_int_equal(descriptor_insn_decode(true, info | OPERAND_32, 0, &insn), 0);
+	assert_false(insn.operand_16);
+}
+
 static void undefined_encodings_are_refused(void **state)
 {
 	struct descriptor_insn insn;
@@ -146,6 +163,8 @@ static void addresses(void **state)
 		{"GS base, limit and rights do not count",
 		 SIZE_64 | THROUGH(SEG_GS) | BASE(RAX) | NO_INDEX, 0, &gs_based, CODE_64, 10, true,
 		 0, 0xffff888100001000ULL},
+		{"FS base", SIZE_64 | THROUGH(SEG_FS) | NO_BASE | NO_INDEX, 0x10, &based, CODE_64,
+		 10, true, 0, 0x50010},
 		{"DS has no base in 64-bit mode", SIZE_64 | THROUGH(SEG_DS) | BASE(RAX) | NO_INDEX,
 		 0, &based, CODE_64, 10, true, 0, 0x1000},
 		{"32-bit address in 64-bit mode", SIZE_32 | THROUGH(SEG_DS) | BASE(RBX) | NO_INDEX,
@@ -184,6 +203,9 @@ static void addresses(void **state)
 		 &down, CODE_32, 6, true, 0, 0x2000},
 		{"expand-down, wrap", SIZE_32 | THROUGH(SEG_DS) | NO_BASE | NO_INDEX, 0xfffffffb,
 		 &down, CODE_32, 6, true, -EPERM, 0},
+		{"expand-down of 64 KiB, at its end",
+		 SIZE_32 | THROUGH(SEG_DS) | NO_BASE | NO_INDEX, 0xfffa, &down_16, CODE_32, 6, true,
+		 0, 0x10ffa},
 		{"expand-down of 64 KiB", SIZE_32 | THROUGH(SEG_DS) | NO_BASE | NO_INDEX, 0xfffb,
 		 &down_16, CODE_32, 6, true, -EPERM, 0},
 	};
@@ -414,6 +436,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forms_are_told_apart),
 		cmocka_unit_test(operands_in_registers),
+		cmocka_unit_test(operand_size_of_the_field),
 		cmocka_unit_test(undefined_encodings_are_refused),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(code_sizes),

@@ -686,6 +686,12 @@ static void copies_cross_pages(void **state)
 	assert_int_equal(
 		guest_read_linear(&g, &memory, GVA + 0xffd, &value, sizeof(value), 0, &walk), 0);
 
+	/* The longest copy there is. */
+	static uint8_t page[PAGE_SIZE];
+	assert_int_equal(guest_read_linear(&g, &memory, GVA + 1, page, sizeof(page), 0, &walk), 0);
+	assert_memory_equal(page, ram + 0x9001, sizeof(page) - 1);
+	assert_int_equal(page[PAGE_SIZE - 1], ram[0x8000]);
+
 	/* A page that is no memory. */
 	put64(SLOT(PT_AT, 12), sizeof(ram) | P | RW);
 	assert_int_equal(guest_read_linear(&g, &memory, GVA, &value, sizeof(value), 0, &walk),
