@@ -36,7 +36,6 @@
 #define CHECK "/sys/module/secpod_attack/parameters/check"
 /* How long one attack may take; the emulator's clock counts instructions. */
 #define SECONDS_EACH 120
-#define DRAIN_MICROSECONDS 20000
 /* The kernel's own level of alerts, so that the lines are shown and never torn apart. */
 #define KMSG_ALERT "<1>"
 
@@ -49,6 +48,7 @@ static const struct user_attack *const user_attacks[] = {
 	&devmem_read,
 	&devmem_write,
 	&devmem_execute,
+	&user_call,
 };
 
 static char command_line[LINE_SIZE];
@@ -65,6 +65,9 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 	va_start(list, format);
 	length += vsnprintf(line + length, sizeof(line) - (size_t)length, format, list);
 	va_end(list);
+	/* Without it the kernel would keep the line, as more might follow. */
+	if (length < LINE_SIZE - 1)
+		line[length++] = '\n';
 	if (write(fd, line, (size_t)length) != length)
 		_exit(1);
 }
@@ -211,8 +214,6 @@ static void run_user(const struct user_attack *attack)
 static void run(const char *name)
 {
 	say("ATTACK: %s begins", name);
-	/* So that this line is out before SecPod's own about the attack. */
-	usleep(DRAIN_MICROSECONDS);
 	for (size_t i = 0; i < COUNT_OF(user_attacks); i++) {
 		if (!strcmp(name, user_attacks[i]->name)) {
 			run_user(user_attacks[i]);

@@ -49,6 +49,9 @@ void *attack_map(u64 physical, pgprot_t protection);
 /* attack_symbol - address of any symbol of the kernel, exported or not; 0 when there is none. */
 unsigned long attack_symbol(const char *name);
 
+/* attack_physical - physical address behind address, by the kernel's page tables; 0 when not mapped. */
+u64 attack_physical(const void *address);
+
 /* attack_read_only - whether the kernel's page tables forbid writing at address. */
 bool attack_read_only(const void *address);
 
@@ -65,10 +68,13 @@ bool attack_read_only(const void *address);
  * An instruction that may raise an exception, inside asm with the operand [fault] "+r"(fault), an
  * unsigned int that is 1 before: it is 0 afterwards if there was none.
  */
-#define ATTACK_TRY(instruction)      \
-	"1: " instruction "\n\t"     \
-	"xor %k[fault], %k[fault]\n" \
+#define ATTACK_TRY(instruction)  \
+	"1: " instruction "\n\t" \
+	"movl $0, %[fault]\n"    \
 	"2:\n\t" _ASM_EXTABLE(1b, 2b)
+
+/* attack_msr_keeps - writes value and reads it back; the register has its old value afterwards. */
+bool attack_msr_keeps(u32 msr, u64 value, u64 *seen);
 
 static inline unsigned long attack_read_cr0(void)
 {

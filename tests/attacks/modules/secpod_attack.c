@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
+#include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/tlbflush.h>
 
@@ -109,6 +110,36 @@ unsigned long attack_symbol(const char *name)
 	return lookup(name);
 }
 EXPORT_SYMBOL_GPL(attack_symbol);
+
+u64 attack_physical(const void *address)
+{
+	unsigned int level;
+	pte_t *entry = lookup_address((unsigned long)address, &level);
+	u64 mask;
+
+	if (!entry || !(pte_val(*entry) & _PAGE_PRESENT))
+		return 0;
+	mask = page_level_mask(level);
+	return (pte_val(*entry) & PTE_PFN_MASK & mask) | ((unsigned long)address & ~mask);
+}
+EXPORT_SYMBOL_GPL(attack_physical);
+
+bool attack_msr_keeps(u32 msr, u64 value, u64 *seen)
+{
+	unsigned long flags;
+	u64 before;
+	bool written = false;
+
+	*seen = 0;
+	local_irq_save(flags);
+	if (!rdmsrl_safe(msr, &before)) {
+		written = !wrmsrl_safe(msr, value) && !rdmsrl_safe(msr, seen);
+		wrmsrl_safe(msr, before);
+	}
+	local_irq_restore(flags);
+	return written && *seen == value && value != before;
+}
+EXPORT_SYMBOL_GPL(attack_msr_keeps);
 
 bool attack_read_only(const void *address)
 {

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Sets CR4.LA57, by which the same tables would mean other addresses. */
+#include "attack.h"
+
+#include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
+
+static unsigned long seen;
+
+static int attempt(void)
+{
+	unsigned long flags, cr4;
+	unsigned int fault = 1;
+
+	local_irq_save(flags);
+	cr4 = attack_read_cr4();
+	asm volatile(ATTACK_TRY("mov %[value], %%cr4")
+		     : [fault] "+r"(fault)
+		     : [value] "r"(cr4 | X86_CR4_LA57)
+		     : "memory", "cc");
+	if (!fault) {
+		seen = attack_read_cr4();
+		attack_write_cr4(cr4);
+	}
+	local_irq_restore(flags);
+	return 0;
+}
+
+static bool effect(void)
+{
+	attack_detail("CR4 read 0x%lx", seen);
+	return seen & X86_CR4_LA57;
+}
+
+static bool possible(void)
+{
+	return boot_cpu_has(X86_FEATURE_LA57);
+}
+
+static const struct attack cr4_la57 = {"cr4_la57", possible, attempt, effect, NULL};
+ATTACK_MODULE(cr4_la57);

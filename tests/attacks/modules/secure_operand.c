@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Has instructions store system registers to secure memory: also those a hypervisor carries out itself. */
+#include "attack.h"
+
+#include <linux/io.h>
+#include <linux/string.h>
+
+#define BYTES 64
+
+static u64 physical;
+static u8 before[BYTES], after[BYTES];
+static unsigned int faults;
+
+#define STORE(instruction, offset)                                        \
+	do {                                                              \
+		unsigned int fault = 1;                                   \
+                                                                          \
+		asm volatile(ATTACK_TRY(instruction " %[to]")             \
+			     : [fault] "+r"(fault), [to] "+m"(to[offset]) \
+			     :                                            \
+			     : "memory", "cc");                           \
+		faults += fault;                                          \
+	} while (0)
+
+static int attempt(void)
+{
+	u64 base, size;
+	u8 __iomem *page;
+	u8 *to;
+	int result = attack_secure_space(&base, &size);
+
+	if (result)
+		return result;
+	physical = base + (size / 2 & PAGE_MASK) + PAGE_SIZE;
+	page = ioremap(physical, PAGE_SIZE);
+	if (!page)
+		return -ENOMEM;
+	to = (u8 __force *)page;
+	memcpy_fromio(before, page, BYTES);
+	STORE("sgdt", 0);
+	STORE("sidt", 16);
+	STORE("sldt", 32);
+	STORE("str", 40);
+	STORE("smsw", 48);
+	STORE("fnstcw", 56);
+	memcpy_fromio(after, page, BYTES);
+	iounmap(page);
+	return 0;
+}
+
+static bool effect(void)
+{
+	attack_detail("%u faults", faults);
+	return memcmp(before, after, BYTES) != 0;
+}
+
+static const struct attack secure_operand = {"secure_operand", NULL, attempt, effect, NULL};
+ATTACK_MODULE(secure_operand);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* A hook in the system call table in the manner of common rootkits: found by a kprobe, written with WP clear. */
+#include "attack.h"
+
+#include <asm/processor-flags.h>
+#include <asm/unistd.h>
+
+/* Never implemented, so that nobody misses it meanwhile. */
+#define SLOT __NR_tuxcall
+
+static unsigned long *table;
+static unsigned long original;
+
+static long hook(void)
+{
+	return 0x5ec;
+}
+
+static void write_table(unsigned long value)
+{
+	unsigned long flags, cr0;
+
+	local_irq_save(flags);
+	cr0 = attack_read_cr0();
+	attack_write_cr0(cr0 & ~X86_CR0_WP);
+	WRITE_ONCE(table[SLOT], value);
+	attack_write_cr0(cr0);
+	local_irq_restore(flags);
+}
+
+static int attempt(void)
+{
+	table = (unsigned long *)attack_symbol("sys_call_table");
+	if (!table)
+		return -ENOENT;
+	if (!attack_read_only(&table[SLOT]))
+		return -EINVAL;
+	original = table[SLOT];
+	write_table((unsigned long)hook);
+	return 0;
+}
+
+static bool effect(void)
+{
+	attack_detail("sys_call_table[%d] is %s", SLOT,
+		      READ_ONCE(table[SLOT]) == original ? "as it was" : "the attacker's");
+	return READ_ONCE(table[SLOT]) != original;
+}
+
+static void undo(void)
+{
+	write_table(original);
+}
+
+static const struct attack syscall_hook = {"syscall_hook", NULL, attempt, effect, undo};
+ATTACK_MODULE(syscall_hook);
