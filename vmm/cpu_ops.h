@@ -13,11 +13,11 @@ struct cpuid_result {
 };
 
 /* SDM "Pseudo-Descriptor Format" in 64-bit mode. */
-struct __attribute__((packed)) table_register {
+struct __attribute__((packed)) pseudo_descriptor {
 	uint16_t limit;
 	uint64_t base;
 };
-_Static_assert(sizeof(struct table_register) == 10, "SGDT/SIDT operand");
+_Static_assert(sizeof(struct pseudo_descriptor) == 10, "SGDT/SIDT operand");
 
 #define DEFINE_READ_REG(name, reg)                                   \
 	static inline uint64_t read_##name(void)                     \
@@ -78,17 +78,17 @@ static inline uint16_t read_ldtr(void)
 	return value;
 }
 
-static inline struct table_register read_gdtr(void)
+static inline struct pseudo_descriptor read_gdtr(void)
 {
-	struct table_register value;
+	struct pseudo_descriptor value;
 
 	__asm__ volatile("sgdt %0" : "=m"(value));
 	return value;
 }
 
-static inline struct table_register read_idtr(void)
+static inline struct pseudo_descriptor read_idtr(void)
 {
-	struct table_register value;
+	struct pseudo_descriptor value;
 
 	__asm__ volatile("sidt %0" : "=m"(value));
 	return value;

@@ -62,7 +62,7 @@ static void wait(void)
 
 void machine_reset(void)
 {
-	const struct table_register no_idt = {0, 0};
+	const struct pseudo_descriptor no_idt = {0, 0};
 
 	if (acpi.port) {
 		outb(acpi.port, acpi.value);

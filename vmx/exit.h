@@ -15,6 +15,11 @@ void exit_cr_access(struct vcpu *vcpu);
 /* exit_ept.c */
 void exit_ept_violation(struct vcpu *vcpu);
 void exit_ept_misconfig(struct vcpu *vcpu);
+/* exit_descriptor.c */
+void exit_gdtr_idtr(struct vcpu *vcpu);
+void exit_ldtr_tr(struct vcpu *vcpu);
+/* descriptor_lock - note the tables this CPU has at LOCK. */
+void descriptor_lock(struct vcpu *vcpu);
 /* exit_event.c */
 void exit_exception_nmi(struct vcpu *vcpu);
 void exit_nmi_window(struct vcpu *vcpu);

@@ -88,6 +88,8 @@ void exit_init(struct vcpu *vcpu)
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
 	*vcpu->regs = (struct guest_regs){.rdx = cpuid(CPUID_FEATURES, 0).eax};
 	vcpu->nmi_queued = 0;
+	if (vcpu->locked)
+		descriptor_pins_init(&vcpu->descriptors);
 
 	/* The boot processor runs its reset vector after INIT; the others wait for a SIPI. */
 	vcpu->waiting_for_sipi = !boot_processor;

@@ -8,6 +8,7 @@
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
 #include "vmm/x86.h"
+#include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/guest_walk.h"
 #include "vmx/insn.h"
@@ -27,6 +28,7 @@ static void note_pins(struct vcpu *vcpu)
 		if (register_pinned(id) && !guest_register_value(vcpu, id, &value))
 			register_pins_lock(&vcpu->pins, id, value);
 	}
+	descriptor_lock(vcpu);
 }
 
 /* A CPU that has not started, or is offline behind an INIT: it has nothing of its own to note. */
@@ -35,6 +37,7 @@ static void borrow_pins(struct vcpu *vcpu)
 	for (uint32_t i = 0; i < vmx.handoff->cpu_count; i++) {
 		if (vmx.vcpu[i] != vcpu && vmx.vcpu[i]->locked) {
 			register_pins_fresh(&vcpu->pins, &vmx.vcpu[i]->pins);
+			descriptor_pins_fresh(&vcpu->descriptors, &vmx.vcpu[i]->descriptors);
 			return;
 		}
 	}
@@ -47,6 +50,10 @@ static void trap_registers(struct vcpu *vcpu)
 	vcpu->cr4_mask |= register_trap_bits(REGISTER_CR4, SECPOD_PHASE_LOCKED);
 	vmwrite(VMCS_CR4_SHADOW, cr4);
 	vmwrite(VMCS_CR4_MASK, vcpu->cr4_mask);
+	if (vcpu->caps.proc2 >> 32 & PROC2_DESCRIPTOR_TABLE_EXITING) {
+		vcpu->controls.proc2 |= PROC2_DESCRIPTOR_TABLE_EXITING;
+		vmwrite(VMCS_PROC_CONTROLS2, vcpu->controls.proc2);
+	}
 	/* Nothing more to wait for in CR3. */
 	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
 	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ept/invalidate.h"
+#include "secpod/descriptor_policy.h"
 #include "secpod/register_policy.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
@@ -33,6 +34,7 @@ struct vcpu {
 	uint64_t cr4_mask;	      /* guest/host mask of CR4 */
 	bool locked;		      /* pins are noted, and hold */
 	struct register_pins pins;
+	struct descriptor_pins descriptors;
 	uint64_t launch_cr0; /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct guest_event event; /* to be injected at the next VM entry */

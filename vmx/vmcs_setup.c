@@ -137,7 +137,7 @@ static uint32_t selector_limit(uint16_t selector)
 }
 
 /* Base of a system descriptor (16 bytes in IA-32e mode) of the GDT. */
-static uint64_t system_base(uint16_t selector, const struct table_register *gdtr)
+static uint64_t system_base(uint16_t selector, const struct pseudo_descriptor *gdtr)
 {
 	uint32_t offset = selector & ~SELECTOR_RPL_TI;
 	const uint64_t *descriptor;
@@ -162,8 +162,8 @@ static bool write_guest_segment(enum segment segment, uint16_t selector, uint64_
 
 static bool write_guest_segments(void)
 {
-	struct table_register gdtr = read_gdtr();
-	struct table_register idtr = read_idtr();
+	struct pseudo_descriptor gdtr = read_gdtr();
+	struct pseudo_descriptor idtr = read_idtr();
 	uint16_t tr = read_tr();
 	bool ok = true;
 

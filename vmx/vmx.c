@@ -352,10 +352,10 @@ void vmx_leave_operation(struct vcpu *vcpu)
 	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
 	uint64_t efer = vmread(VMCS_GUEST_EFER);
 	uint64_t pat = vmread(VMCS_GUEST_PAT);
-	struct table_register gdtr = {(uint16_t)vmread(VMCS_GUEST_GDTR_LIMIT),
-				      vmread(VMCS_GUEST_GDTR_BASE)};
-	struct table_register idtr = {(uint16_t)vmread(VMCS_GUEST_IDTR_LIMIT),
-				      vmread(VMCS_GUEST_IDTR_BASE)};
+	struct pseudo_descriptor gdtr = {(uint16_t)vmread(VMCS_GUEST_GDTR_LIMIT),
+					 vmread(VMCS_GUEST_GDTR_BASE)};
+	struct pseudo_descriptor idtr = {(uint16_t)vmread(VMCS_GUEST_IDTR_LIMIT),
+					 vmread(VMCS_GUEST_IDTR_BASE)};
 	uint64_t segment[SEG_COUNT];
 	uint64_t fs_base = vmread(VMCS_GUEST_FS_BASE);
 	uint64_t gs_base = vmread(VMCS_GUEST_GS_BASE);

@@ -275,7 +275,7 @@ static void refused_stack_gives_gp(void)
  */
 static void set_idt(uint64_t base, uint16_t limit)
 {
-	const struct table_register idtr = {limit, base};
+	const struct pseudo_descriptor idtr = {limit, base};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
 }
@@ -291,7 +291,7 @@ static void open_interrupts(void *arg)
 static void gate_in_the_region(void)
 {
 	const uint64_t selector_idt = 2, external = 1;
-	struct table_register idtr = read_idtr();
+	struct pseudo_descriptor idtr = read_idtr();
 	const uint8_t *old = (const uint8_t *)(uintptr_t)idtr.base;
 	uint8_t *own = machine_page();
 	uint64_t base;

@@ -70,7 +70,7 @@ static uint8_t user_stack[PAGE] __attribute__((aligned(16)));
 static uint8_t stacks[IST_STACKS + 1][STACK_SIZE] __attribute__((aligned(16)));
 
 static struct {
-	struct table_register gdtr, idtr;
+	struct pseudo_descriptor gdtr, idtr;
 	uint64_t cr0, cr3, cr4;
 	uint16_t cs, ds, ss;
 	uint64_t rflags;
@@ -145,7 +145,7 @@ bool machine_prepare(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	return true;
 }
 
-static void load_gdt(const struct table_register *gdtr, uint64_t code, uint64_t data,
+static void load_gdt(const struct pseudo_descriptor *gdtr, uint64_t code, uint64_t data,
 		     uint64_t stack)
 {
 	__asm__ volatile("lgdt %0\n\t"
@@ -163,15 +163,15 @@ static void load_gdt(const struct table_register *gdtr, uint64_t code, uint64_t 
 			 : "rax", "memory");
 }
 
-static void load_idt(const struct table_register *idtr)
+static void load_idt(const struct pseudo_descriptor *idtr)
 {
 	__asm__ volatile("lidt %0" : : "m"(*idtr) : "memory");
 }
 
 void machine_load_tables(void)
 {
-	const struct table_register gdtr = {sizeof(gdt) - 1, (uint64_t)(uintptr_t)gdt};
-	const struct table_register idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
+	const struct pseudo_descriptor gdtr = {sizeof(gdt) - 1, (uint64_t)(uintptr_t)gdt};
+	const struct pseudo_descriptor idtr = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
 
 	load_gdt(&gdtr, SELECTOR_CODE64, SELECTOR_DATA, SELECTOR_DATA);
 	load_idt(&idtr);

@@ -35,9 +35,9 @@ static uint64_t far_to(const char *label, uint64_t base, uint64_t selector)
 
 static void table_register(unsigned int n, unsigned int offset, uint16_t limit)
 {
-	struct table_register *table = (void *)parameter(n);
+	struct pseudo_descriptor *table = (void *)parameter(n);
 
-	*table = (struct table_register){limit, (uint64_t)(uintptr_t)pages + offset};
+	*table = (struct pseudo_descriptor){limit, (uint64_t)(uintptr_t)pages + offset};
 }
 
 static void build_gdt(void)

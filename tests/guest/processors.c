@@ -118,7 +118,7 @@ static uint64_t in_page(const char *label)
 static void prepare_page(bool by_protected_mode)
 {
 	struct ap_parameters *parameters = (void *)(low + AP_PARAMETERS);
-	struct table_register gdtr = read_gdtr();
+	struct pseudo_descriptor gdtr = read_gdtr();
 
 	for (unsigned int i = 0; i < PAGE; i++)
 		low[i] = 0;

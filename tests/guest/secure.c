@@ -361,7 +361,7 @@ static void load_ds(void *selector)
 
 static void descriptors_in_the_region_read_as_ones(void)
 {
-	struct table_register gdtr = read_gdtr(), there;
+	struct pseudo_descriptor gdtr = read_gdtr(), there;
 	uint8_t *own = machine_page();
 	const uint8_t *old = (const uint8_t *)(uintptr_t)gdtr.base;
 	uint16_t selector = PAGE / 2;
