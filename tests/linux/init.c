@@ -87,11 +87,14 @@ int guest_run_self(const char *argument)
 
 static int run_shell(void)
 {
-	pid_t child = fork();
+	pid_t child;
 	int status;
 
+	printf("GUEST: a shell; \"exit\" powers the machine off\n");
+	fflush(stdout);
+	child = fork();
 	if (child == 0) {
-		setsid();
+		/* Its own session on the serial line, so that it has job control. */
 		execl("/bin/busybox", "busybox", "setsid", "-c", "/bin/busybox", "sh", "-l",
 		      (char *)NULL);
 		_exit(127);
