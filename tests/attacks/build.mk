@@ -27,13 +27,14 @@ build/tests/attacks/init: $(ATTACK_INIT_OBJECTS)
 	$(ATTACK_CC) -static -s -Wl,--build-id=none -o $@ $(ATTACK_INIT_OBJECTS)
 
 # Kbuild writes beside the sources: they are copied first. Not for objtool, as it would not let pass what
-# the attacks do.
+# the attacks do; so returns are plain ones, which it need not know about.
 build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
 		build/headers/%/build/Makefile tests/attacks/build.mk
 	@rm -rf $(@D)
 	@mkdir -p $(@D)/modules
 	@cp $(ATTACK_SOURCES) guest-support/include/secpod_abi.h $(@D)/modules
-	@printf '%s\n' 'ccflags-y += -g0' 'OBJECT_FILES_NON_STANDARD := y' 'obj-m += secpod_attack.o $(ATTACK_MODULES:=.o)' \
+	@printf '%s\n' 'ccflags-y += -g0 -mfunction-return=keep' 'OBJECT_FILES_NON_STANDARD := y' \
+		'obj-m += secpod_attack.o $(ATTACK_MODULES:=.o)' \
 		>$(@D)/modules/Kbuild
 	$(MAKE) -C build/headers/$*/build M=$(CURDIR)/$(@D)/modules $(ATTACK_KBUILD) modules \
 		>$(@D)/log 2>&1 || { grep -E ': (error|warning): |ERROR' $(@D)/log || \
