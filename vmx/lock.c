@@ -31,6 +31,19 @@ static void note_pins(struct vcpu *vcpu)
 	descriptor_lock(vcpu);
 }
 
+/* Would pinning what this CPU has now protect anything? */
+static bool lockable(struct vcpu *vcpu)
+{
+	for (uint32_t id = 0; id < REGISTER_COUNT; id++) {
+		uint64_t value;
+
+		if (register_pinned(id) && !guest_register_value(vcpu, id, &value) &&
+		    !register_lockable(id, value))
+			return false;
+	}
+	return true;
+}
+
 /* A CPU that has not started, or is offline behind an INIT: it has nothing of its own to note. */
 static void borrow_pins(struct vcpu *vcpu)
 {
@@ -63,7 +76,8 @@ void lock_sync(struct vcpu *vcpu)
 {
 	if (!__atomic_load_n(&vmx.locking, __ATOMIC_ACQUIRE) || vcpu->locked)
 		return;
-	if (vmread(VMCS_GUEST_CR0) & CR0_PG)
+	/* One that is just coming up has not got its values yet. */
+	if (lockable(vcpu))
 		note_pins(vcpu);
 	else
 		borrow_pins(vcpu);
@@ -81,6 +95,9 @@ static int on_locked(void *context)
 	struct vcpu *vcpu = this_vcpu();
 
 	(void)context;
+	/* Asked for too early: what would be pinned protects nothing. */
+	if (!lockable(vcpu))
+		return -EPERM;
 	msr_bitmap_trap(vmx.msr_bitmap, SECPOD_PHASE_LOCKED);
 	__atomic_store_n(&vmx.locking, true, __ATOMIC_RELEASE);
 	lock_sync(vcpu);
@@ -121,18 +138,6 @@ static bool is_read_only(const struct vcpu *vcpu, uint64_t gva)
 	paging.cpl = 0;
 	return guest_walk(&paging, &memory, gva, WALK_FETCH, &walk) == 0 &&
 	       guest_walk(&paging, &memory, gva, WALK_WRITE, &walk) == -EFAULT;
-}
-
-static bool lockable(struct vcpu *vcpu)
-{
-	for (uint32_t id = 0; id < REGISTER_COUNT; id++) {
-		uint64_t value;
-
-		if (register_pinned(id) && !guest_register_value(vcpu, id, &value) &&
-		    !register_lockable(id, value))
-			return false;
-	}
-	return true;
 }
 
 void lock_watch(struct vcpu *vcpu, uint64_t cr3)
