@@ -57,6 +57,20 @@ static bool is_stale(uint64_t gpa, uint64_t qualification)
 	return wanted && (leaf.rights & wanted) == wanted;
 }
 
+/* A store to the locked IDT. Where the policy lets it pass, the page is the guest's again. */
+static void idt_write(struct vcpu *vcpu, uint64_t gpa)
+{
+	uint64_t base = vmread(VMCS_GUEST_IDTR_BASE);
+
+	if (audit_refuse(vcpu, SECPOD_RULE_DESCRIPTOR_TABLE, base + (gpa & ~PAGE_MASK),
+			 vmread(VMCS_GUEST_IDTR_LIMIT), DESCRIPTOR_IDTR, false)) {
+		guest_inject(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	vmx.idt_frame = 0;
+	(void)ept_protect(&vmx.ept, gpa & PAGE_MASK, PAGE_SIZE, EPT_RWX);
+}
+
 void exit_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
@@ -77,6 +91,12 @@ void exit_ept_violation(struct vcpu *vcpu)
 		return;
 	case SECURE_NOT_OURS:
 		break;
+	}
+
+	if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame &&
+	    (qualification & EPT_QUAL_WRITE)) {
+		idt_write(vcpu, gpa);
+		return;
 	}
 
 	result = ept_map_lazy(&vmx.ept, gpa);

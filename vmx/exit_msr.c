@@ -16,6 +16,8 @@
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
 
+#define MTRR_ENABLED (1ULL << 11) /* IA32_MTRR_DEF_TYPE.E */
+
 /* Guards the machine's MTRR snapshot while it is changed; never held while waiting for other CPUs. */
 static struct spinlock mtrr_lock;
 static struct mtrr_state mtrr;
@@ -49,7 +51,6 @@ static int write_uncached(uint32_t msr, uint64_t value)
  */
 static int follow_mtrrs(uint32_t msr, uint64_t value)
 {
-	const uint64_t enabled = 1u << 11;
 	uint64_t *slot;
 	int result = 0;
 
@@ -57,7 +58,7 @@ static int follow_mtrrs(uint32_t msr, uint64_t value)
 	slot = mtrr_msr_slot(&mtrr, msr);
 	if (slot)
 		*slot = value;
-	if (mtrr.def_type & enabled || !(vmread(VMCS_CR0_SHADOW) & CR0_CD))
+	if (mtrr.def_type & MTRR_ENABLED || !(vmread(VMCS_CR0_SHADOW) & CR0_CD))
 		result = ept_set_mtrr(&vmx.ept, &mtrr);
 	spin_unlock(&mtrr_lock);
 	if (result == -ENOMEM)
@@ -65,12 +66,39 @@ static int follow_mtrrs(uint32_t msr, uint64_t value)
 	return result;
 }
 
-static int write_mtrr(uint32_t msr, uint64_t value)
+/*
+ * Would the write give the secure space another memory type? Not asked while MTRRs are disabled on the way
+ * to a new setting; it is when they are enabled again.
+ */
+static bool retypes_secure_space(uint32_t msr, uint64_t value)
 {
+	const uint64_t end = vmx.secure.base + vmx.secure.size;
+	struct mtrr_state next;
+	enum memory_type type;
+	uint64_t *slot;
+
+	spin_lock(&mtrr_lock);
+	next = mtrr;
+	spin_unlock(&mtrr_lock);
+	slot = mtrr_msr_slot(&next, msr);
+	if (slot)
+		*slot = value;
+	return (next.def_type & MTRR_ENABLED) &&
+	       (mtrr_uniform_end(&next, vmx.secure.base, end, &type) != end || type != MEMORY_WB);
+}
+
+static int write_mtrr(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	uint64_t now = 0;
 	int error;
 
 	if (!mtrr_write_ok(&mtrr, msr, value))
 		return -EPERM;
+	if (retypes_secure_space(msr, value)) {
+		(void)rdmsr_safe(msr, &now);
+		if (audit_refuse(vcpu, SECPOD_RULE_MTRR, value, now, msr, true))
+			return -EPERM;
+	}
 	error = write_uncached(msr, value);
 	if (error)
 		return error;
@@ -126,7 +154,7 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_REFUSE:
 		return -EPERM;
 	case MSR_MTRR:
-		return write_mtrr(msr, value);
+		return write_mtrr(vcpu, msr, value);
 	case MSR_APIC_BASE_WRITE:
 		return apic_base_write_ok(rdmsr(msr), value, vmx.physical_bits)
 			       ? wrmsr_safe(msr, value)

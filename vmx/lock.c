@@ -90,6 +90,27 @@ uint32_t lock_phase(const struct vcpu *vcpu)
 	return vcpu->locked ? SECPOD_PHASE_LOCKED : phase_current(&vmx.phase);
 }
 
+/*
+ * The IDT has a page of its own that Linux never writes after boot: read-only for the guest from here on,
+ * whatever address it is written through. (Not so GDT and TSS, see secpod/descriptor_policy.h.)
+ */
+static void protect_idt(const struct vcpu *vcpu)
+{
+	static const struct guest_walk_memory memory = {guest_read, guest_write, NULL};
+	struct guest_paging paging = guest_paging(vcpu);
+	uint64_t base = vmread(VMCS_GUEST_IDTR_BASE);
+	struct guest_walk walk;
+
+	paging.cpl = 0;
+	if (base & ~PAGE_MASK || vmread(VMCS_GUEST_IDTR_LIMIT) != PAGE_SIZE - 1 ||
+	    guest_walk(&paging, &memory, base, 0, &walk)) {
+		log_warn("the IDT is no page of its own; its contents are not protected");
+		return;
+	}
+	if (ept_protect(&vmx.ept, walk.gpa, PAGE_SIZE, EPT_READ) >= 0)
+		vmx.idt_frame = walk.gpa;
+}
+
 static int on_locked(void *context)
 {
 	struct vcpu *vcpu = this_vcpu();
@@ -101,6 +122,7 @@ static int on_locked(void *context)
 	msr_bitmap_trap(vmx.msr_bitmap, SECPOD_PHASE_LOCKED);
 	__atomic_store_n(&vmx.locking, true, __ATOMIC_RELEASE);
 	lock_sync(vcpu);
+	protect_idt(vcpu);
 	/* Each other CPU passes lock_sync() before it enters the guest with the new generation. */
 	vmx_flush_ept();
 	return 0;

@@ -41,7 +41,8 @@ struct vmx_state {
 	struct audit_log audit;
 	struct phase phase;
 	struct hypercalls hypercalls;
-	bool locking; /* every CPU notes its pins before it enters the guest again */
+	uint64_t idt_frame; /* gpa of the locked IDT's page, read-only; 0: none */
+	bool locking;	    /* every CPU notes its pins before it enters the guest again */
 	uint8_t start_pages[256 / 8]; /* SIPI vectors seen before LOCKED */
 	uint32_t common_proc2;	      /* secondary controls all launched CPUs have */
 	struct cpuid_policy cpuid;
