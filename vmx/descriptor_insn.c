@@ -8,7 +8,7 @@
 #include "vmx/guest_walk.h"
 
 /* The information field. */
-#define INFO_SCALE(info) ((info)&3u)
+#define INFO_SCALE(info) (3u & (info))
 #define INFO_REG1(info) ((info) >> 3 & 15u)
 #define INFO_ADDRESS_SIZE(info) ((info) >> 7 & 7u)
 #define INFO_REGISTER_FORM (1u << 10)

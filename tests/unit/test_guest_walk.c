@@ -452,7 +452,7 @@ static void agrees_with_the_reference(void **state)
 #define PDPT_AT 0x2000ULL
 #define PD_AT 0x3000ULL
 #define PT_AT 0x4000ULL
-#define SLOT(table, shift) ((table) + (GVA >> (shift)&511) * 8)
+#define SLOT(table, shift) ((table) + (511 & GVA >> (shift)) * 8)
 
 static struct guest_paging long_mode(void)
 {

@@ -68,14 +68,12 @@ static void judge(const struct write_case *row)
 	}
 }
 
-#define CR0_CASE(what, phase, present, value, rule)                        \
-	{                                                                  \
-		what, REGISTER_CR0, phase, LINUX_CR0, present, value, rule \
-	}
-#define CR4_CASE(what, phase, present, value, rule)                        \
-	{                                                                  \
-		what, REGISTER_CR4, phase, LINUX_CR4, present, value, rule \
-	}
+/* clang-format off */
+#define CR0_CASE(what, phase, present, value, rule) \
+	{what, REGISTER_CR0, phase, LINUX_CR0, present, value, rule}
+#define CR4_CASE(what, phase, present, value, rule) \
+	{what, REGISTER_CR4, phase, LINUX_CR4, present, value, rule}
+/* clang-format on */
 
 static void control_registers(void **state)
 {
@@ -135,10 +133,10 @@ static void control_registers(void **state)
 		judge(&rows[i]);
 }
 
-#define MSR_CASE(what, id, phase, value_of_lock, present, value, rule)          \
-	{                                                                       \
-		what, REGISTER_##id, phase, value_of_lock, present, value, rule \
-	}
+/* clang-format off */
+#define MSR_CASE(what, id, phase, value_of_lock, present, value, rule) \
+	{what, REGISTER_##id, phase, value_of_lock, present, value, rule}
+/* clang-format on */
 
 static void model_specific_registers(void **state)
 {
