@@ -150,7 +150,7 @@ static bool has_user_half(uint64_t cr3)
 	return false;
 }
 
-/* Looking only: no flag is set. */
+/* Mapped, but not for writing. Looking only: no flag is set. */
 static bool is_read_only(const struct vcpu *vcpu, uint64_t gva)
 {
 	static const struct guest_walk_memory memory = {guest_read, guest_write, NULL};
@@ -158,16 +158,17 @@ static bool is_read_only(const struct vcpu *vcpu, uint64_t gva)
 	struct guest_walk walk;
 
 	paging.cpl = 0;
-	return guest_walk(&paging, &memory, gva, WALK_FETCH, &walk) == 0 &&
-	       guest_walk(&paging, &memory, gva, WALK_WRITE, &walk) == -EFAULT;
+	return guest_walk(&paging, &memory, gva, WALK_WRITE, &walk) == -EFAULT &&
+	       (walk.error_code & PF_PRESENT);
 }
 
 void lock_watch(struct vcpu *vcpu, uint64_t cr3)
 {
 	uint64_t entry = rdmsr(MSR_LSTAR);
 
-	if (!entry || phase_current(&vmx.phase) != SECPOD_PHASE_GUEST || !lockable(vcpu) ||
-	    !has_user_half(cr3) || !is_read_only(vcpu, entry))
+	/* In this order: thousands of CR3 loads patch text during boot, and fail at the walk. */
+	if (!entry || phase_current(&vmx.phase) != SECPOD_PHASE_GUEST ||
+	    !is_read_only(vcpu, entry) || !has_user_half(cr3) || !lockable(vcpu))
 		return;
 	if (phase_advance(&vmx.phase, SECPOD_PHASE_ACTIVE) ||
 	    phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED))
