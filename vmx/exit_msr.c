@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "ept/mtrr_regs.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
 #include "vmm/msr_safe.h"
@@ -15,8 +16,6 @@
 #include "vmx/lock.h"
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
-
-#define MTRR_ENABLED (1ULL << 11) /* IA32_MTRR_DEF_TYPE.E */
 
 /* Guards the machine's MTRR snapshot while it is changed; never held while waiting for other CPUs. */
 static struct spinlock mtrr_lock;
@@ -58,7 +57,7 @@ static int follow_mtrrs(uint32_t msr, uint64_t value)
 	slot = mtrr_msr_slot(&mtrr, msr);
 	if (slot)
 		*slot = value;
-	if (mtrr.def_type & MTRR_ENABLED || !(vmread(VMCS_CR0_SHADOW) & CR0_CD))
+	if (mtrr.def_type & MTRR_DEF_TYPE_E || !(vmread(VMCS_CR0_SHADOW) & CR0_CD))
 		result = ept_set_mtrr(&vmx.ept, &mtrr);
 	spin_unlock(&mtrr_lock);
 	if (result == -ENOMEM)
@@ -83,7 +82,7 @@ static bool retypes_secure_space(uint32_t msr, uint64_t value)
 	slot = mtrr_msr_slot(&next, msr);
 	if (slot)
 		*slot = value;
-	return (next.def_type & MTRR_ENABLED) &&
+	return (next.def_type & MTRR_DEF_TYPE_E) &&
 	       (mtrr_uniform_end(&next, vmx.secure.base, end, &type) != end || type != MEMORY_WB);
 }
 

@@ -100,33 +100,16 @@ int vmx_check_cpu(bool several_cpus, char *reason, size_t size)
 	return 0;
 }
 
+/* Each register that IA32_MTRRCAP says is there; which those are the decoder knows. */
 static void read_mtrrs(struct mtrr_state *mtrr)
 {
-	static const uint32_t fixed[MTRR_FIXED_COUNT] = {
-		MSR_MTRR_FIX64K_00000,
-		MSR_MTRR_FIX16K_80000,
-		MSR_MTRR_FIX16K_A0000,
-		0x268,
-		0x269,
-		0x26a,
-		0x26b,
-		0x26c,
-		0x26d,
-		0x26e,
-		0x26f,
-	};
-	const uint64_t fixed_supported = 1u << 8;
-	uint32_t count;
-
 	*mtrr = (struct mtrr_state){.physical_bits = vmx.physical_bits};
 	mtrr->cap = rdmsr(MSR_MTRRCAP);
-	mtrr->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
-	for (uint32_t i = 0; mtrr->cap & fixed_supported && i < MTRR_FIXED_COUNT; i++)
-		mtrr->fixed[i] = rdmsr(fixed[i]);
-	count = mtrr->cap & 0xff;
-	for (uint32_t i = 0; i < count && i < MTRR_MAX_VARIABLE; i++) {
-		mtrr->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
-		mtrr->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+	for (uint32_t msr = MSR_MTRR_PHYSBASE0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
+		uint64_t *slot = mtrr_msr_slot(mtrr, msr);
+
+		if (slot)
+			*slot = rdmsr(msr);
 	}
 }
 
