@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "guest.h"
+#include "vectors.h"
+#include "guest-support/include/secpod_abi.h"
 
 #define CHILDREN 64
 #define THREADS 8
@@ -32,39 +34,6 @@
 #define PAGES 256
 #define FLOAT_ROUNDS 200000
 #define VECTOR_ROUNDS 500
-
-static int checks;
-
-#define CHECK(condition)                                                                          \
-	do {                                                                                      \
-		checks++;                                                                         \
-		if (!(condition)) {                                                               \
-			printf("GUEST: workload: line %d: %s (errno %d)\n", __LINE__, #condition, \
-			       errno);                                                            \
-			return 1;                                                                 \
-		}                                                                                 \
-	} while (0)
-
-static uint32_t next_random(uint32_t *state)
-{
-	*state = *state * 1664525u + 1013904223u;
-	return *state >> 8;
-}
-
-static void fill(uint8_t *bytes, size_t size, uint32_t seed)
-{
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)next_random(&seed);
-}
-
-static bool matches(const uint8_t *bytes, size_t size, uint32_t seed)
-{
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i] != (uint8_t)next_random(&seed))
-			return false;
-	}
-	return true;
-}
 
 static int test_processes(void)
 {
@@ -173,14 +142,7 @@ static int test_threads(void)
 	return 0;
 }
 
-static sigjmp_buf fault_exit;
 static volatile sig_atomic_t signals_seen;
-
-static void on_fault(int number)
-{
-	(void)number;
-	siglongjmp(fault_exit, 1);
-}
 
 static void on_signal(int number)
 {
@@ -193,7 +155,6 @@ static int test_memory(void)
 	size_t size = PAGES * 4096u;
 	uint8_t *memory =
 		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	volatile bool faulted = false;
 	pid_t child;
 	int status;
 
@@ -211,14 +172,8 @@ static int test_memory(void)
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
 	CHECK(matches(memory, size, 23));
 
-	signal(SIGSEGV, on_fault);
 	CHECK(mprotect(memory, size, PROT_READ) == 0);
-	if (sigsetjmp(fault_exit, 1) == 0)
-		*(volatile uint8_t *)memory = 0;
-	else
-		faulted = true;
-	signal(SIGSEGV, SIG_DFL);
-	CHECK(faulted && matches(memory, size, 23));
+	CHECK(faults(memory, true, SIGSEGV) && matches(memory, size, 23));
 	CHECK(munmap(memory, size) == 0);
 	return 0;
 }
@@ -276,34 +231,7 @@ static int test_floating_point(void)
 	return 0;
 }
 
-/*
- * Sixteen 256-bit registers keep what this process put there over an exit and a switch to another process
- * that has other values there.
- */
-static __attribute__((target("avx"))) bool vectors_survive(uint32_t seed)
-{
-	static const long yield = SYS_sched_yield;
-	uint8_t before[16][32] __attribute__((aligned(32)));
-	uint8_t after[16][32] __attribute__((aligned(32)));
-	long result;
-
-	fill(before[0], sizeof(before), seed);
-#define LOAD(n) "vmovdqa " #n "*32(%[from]), %%ymm" #n "\n\t"
-#define STORE(n) "vmovdqa %%ymm" #n ", " #n "*32(%[to])\n\t"
-#define ALL(op)                                                                                 \
-	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) \
-		op(14) op(15)
-	__asm__ volatile(ALL(LOAD) "syscall\n\t"
-				   "xor %%eax, %%eax\n\t"
-				   "cpuid\n\t" ALL(STORE) "vzeroupper"
-			 : "=a"(result)
-			 : "0"(yield), [from] "r"(before), [to] "r"(after)
-			 : "rbx", "rcx", "rdx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3",
-			   "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-			   "xmm12", "xmm13", "xmm14", "xmm15");
-	return !memcmp(before, after, sizeof(before));
-}
-
+/* Vector registers survive exits and switches to another process that has other values there. */
 static int test_vectors(void)
 {
 	pid_t child;
@@ -315,7 +243,7 @@ static int test_vectors(void)
 	child = fork();
 	CHECK(child >= 0);
 	for (uint32_t i = 0; i < VECTOR_ROUNDS; i++)
-		ok = vectors_survive(2 * i + (child == 0)) && ok;
+		ok = ymm_survive(2 * i + (child == 0), SYS_sched_yield, 0, 0, 0) && ok;
 	if (child == 0)
 		_exit(ok ? 0 : 1);
 	CHECK(ok);
@@ -366,6 +294,7 @@ static int write_online(int cpu, const char *value)
 
 int hotplug_main(void)
 {
+	bool secpod = !strcmp(guest_signature(), SECPOD_SIGNATURE);
 	int cpus = get_nprocs();
 	cpu_set_t other;
 
@@ -380,8 +309,7 @@ int hotplug_main(void)
 			CPU_SET((size_t)cpu, &other);
 			CHECK(sched_setaffinity(0, sizeof(other), &other) == 0 &&
 			      sched_getcpu() == cpu);
-			CHECK(!strcmp(guest_signature(), "none") ||
-			      guest_cpuid(0x40000001u, 0).eax != 0);
+			CHECK(!secpod || guest_cpuid(SECPOD_CPUID_VERSION, 0).eax != 0);
 			CPU_ZERO(&other);
 			CPU_SET(0, &other);
 			CHECK(sched_setaffinity(0, sizeof(other), &other) == 0);
