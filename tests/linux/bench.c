@@ -176,9 +176,21 @@ static const char *const reason_names[SECPOD_STAT_EXIT_REASONS] = {
 	[28] = "CR access",
 	[31] = "RDMSR",
 	[32] = "WRMSR",
+	[46] = "GDTR or IDTR",
+	[47] = "LDTR or TR",
 	[48] = "EPT violation",
 	[55] = "XSETBV",
 };
+
+const char *guest_exit_name(uint32_t reason)
+{
+	static char number[16];
+
+	if (reason < SECPOD_STAT_EXIT_REASONS && reason_names[reason])
+		return reason_names[reason];
+	snprintf(number, sizeof(number), "reason %u", reason);
+	return number;
+}
 
 int summary_main(void)
 {
@@ -196,8 +208,7 @@ int summary_main(void)
 		value = stat_of(SECPOD_STAT_EXIT_REASON + reason);
 		if (value)
 			printf("GUEST: summary: exits %3u %-16s %llu\n", reason,
-			       reason_names[reason] ? reason_names[reason] : "",
-			       (unsigned long long)value);
+			       guest_exit_name(reason), (unsigned long long)value);
 	}
 	printf("GUEST: summary: EPT pages 1G %llu, 2M %llu, 4K %llu, tables %llu\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_1G),

@@ -21,4 +21,23 @@ build/tests/linux/initramfs.cpio.gz: build/tests/linux/init scripts/mkinitramfs
 build/tests/linux/initramfs-shell.cpio.gz: build/tests/linux/init scripts/mkinitramfs
 	scripts/mkinitramfs --shell $@ $<
 
+LINUX_TEST_DYNAMIC := build/tests/linux/dynamic
+
+$(LINUX_TEST_DYNAMIC)/program: tests/linux/dynamic/program.c
+	@mkdir -p $(@D)
+	$(LINUX_TEST_CC) $(LINUX_TEST_CFLAGS) -s -Wl,--build-id=none -o $@ $< -ldl
+
+$(LINUX_TEST_DYNAMIC)/libsum.so: tests/linux/dynamic/sum.c
+	@mkdir -p $(@D)
+	$(LINUX_TEST_CC) $(LINUX_TEST_CFLAGS) -fPIC -shared -s -Wl,--build-id=none -o $@ $<
+
+$(LINUX_TEST_DYNAMIC)/compat: tests/linux/dynamic/compat.S
+	@mkdir -p $(@D)
+	$(LINUX_TEST_CC) -m32 -nostdlib -static -s -Wl,--build-id=none -o $@ $<
+
+build/tests/linux/initramfs-phases.cpio.gz: build/tests/linux/init scripts/mkinitramfs \
+		$(addprefix $(LINUX_TEST_DYNAMIC)/,program libsum.so compat)
+	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \
+		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
+
 -include $(LINUX_TEST_OBJECTS:.o=.d)

@@ -25,6 +25,9 @@ const char *guest_signature(void);
 /* guest_stat - value of SECPOD_STAT_* index; false when SecPod gives no statistics. */
 bool guest_stat(uint32_t index, uint64_t *value);
 
+/* guest_exit_name - what VM exits of a basic reason are about; "reason N" for a rare one. */
+const char *guest_exit_name(uint32_t reason);
+
 /* guest_run_self - fork and exec this program with one argument; result: its exit status, -1 on failure. */
 int guest_run_self(const char *argument);
 
@@ -34,5 +37,10 @@ int hotplug_main(void);
 int bench_main(void);
 int cpuid_main(void);
 int summary_main(void);
+int phases_main(void);
+int features_main(void);
+
+/* phase_main - one phase of phases_main() or features_main(). */
+int phase_main(const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * /init: says what it runs on, runs the parts named on the kernel command line, ends the machine.
- * secpod.test=WORD,WORD,... with the words of the table below.
+ * secpod.test=WORD,WORD,... with the words of the table below; phase:NAME is one phase of "phases" or "features".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "phases.h"
 #include "guest-support/include/secpod_abi.h"
 
 #define COMMAND_LINE_MAX 4096
-#define EFIVARS "/sys/firmware/efi/efivars"
 
 struct cpuid_answer guest_cpuid(uint32_t leaf, uint32_t index)
 {
@@ -106,17 +106,15 @@ static int run_shell(void)
 static int confirm(void)
 {
 	const char *counter = EFIVARS "/SecPodBootAttempts-5ec9d0d1-7b1c-4d0e-9a5f-536563506f64";
-	int module = open("/efivarfs.ko", O_RDONLY);
+	int error = mount_efivars();
 	uint32_t value[2];
 	int flags = 0;
 	int fd;
 
-	if (module < 0 || syscall(SYS_finit_module, module, "", 0) ||
-	    mount("efivarfs", EFIVARS, "efivarfs", 0, NULL)) {
-		printf("GUEST: confirm: no efivarfs: %s\n", strerror(errno));
+	if (error) {
+		printf("GUEST: confirm: no efivarfs: %s\n", strerror(-error));
 		return 1;
 	}
-	close(module);
 	fd = open(counter, O_RDONLY);
 	/* efivarfs shows the variable's attributes before its value. */
 	if (fd < 0 || read(fd, value, sizeof(value)) != sizeof(value)) {
@@ -163,6 +161,8 @@ static const struct part parts[] = {
 	{"bench", bench_main, true},
 	{"cpuid", cpuid_main, true},
 	{"summary", summary_main, true},
+	{"features", features_main, true},
+	{"phases", phases_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},
 	/* What the exec bench executes: a program that only starts and ends. */
@@ -203,6 +203,23 @@ static void open_console(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* In words, "none" without SecPod. */
+static const char *protection(void)
+{
+	static const char *const names[] = {
+		[SECPOD_PHASE_OFF] = "OFF",
+		[SECPOD_PHASE_GUEST] = "GUEST",
+		[SECPOD_PHASE_ACTIVE] = "ACTIVE",
+		[SECPOD_PHASE_LOCKED] = "LOCKED",
+	};
+	uint32_t phase;
+
+	if (strcmp(guest_signature(), SECPOD_SIGNATURE) != 0)
+		return "none";
+	phase = guest_cpuid(SECPOD_CPUID_VERSION, 0).ecx;
+	return phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "unknown";
+}
+
 static void say_hello(uint64_t tsc)
 {
 	struct utsname name;
@@ -212,6 +229,7 @@ static void say_hello(uint64_t tsc)
 	printf("GUEST: hypervisor %s\n", guest_signature());
 	printf("GUEST: cpus %d\n", get_nprocs());
 	printf("GUEST: tsc %llu\n", (unsigned long long)tsc);
+	printf("GUEST: protection %s\n", protection());
 }
 
 static char *test_words(void)
@@ -237,9 +255,12 @@ static char *test_words(void)
 
 static int run_part(const char *word)
 {
+	static const char phase_prefix[] = "phase:";
 	const struct part *part = part_of(word);
 	int status;
 
+	if (!part && !strncmp(word, phase_prefix, strlen(phase_prefix)))
+		return phase_main(word + strlen(phase_prefix));
 	if (!part) {
 		printf("GUEST: unknown test %s\n", word);
 		return 1;
