@@ -32,6 +32,19 @@
 
 #define CR3_LAM (X86_BIT(61) | X86_BIT(62)) /* LAM_U57, LAM_U48 */
 
+/* Paging-structure entries, "4-Level Paging and 5-Level Paging": the tables of entry formats */
+#define PTE_P X86_BIT(0)
+#define PTE_RW X86_BIT(1)
+#define PTE_US X86_BIT(2)
+#define PTE_PWT X86_BIT(3)
+#define PTE_PCD X86_BIT(4)
+#define PTE_A X86_BIT(5)
+#define PTE_D X86_BIT(6)
+#define PTE_PS X86_BIT(7) /* leaf above the last level; in the last level PAT */
+#define PTE_G X86_BIT(8)
+#define PTE_NX X86_BIT(63)
+#define PTE_ADDR X86_U64(0x000ffffffffff000)
+
 /* CR4 */
 #define CR4_VME X86_BIT(0)
 #define CR4_PVI X86_BIT(1)
