@@ -28,8 +28,8 @@
 #define CR0_PG X86_BIT(31)
 
 /* CR3 */
+#define CR3_ROOT X86_U64(0x000ffffffffff000)
 #define CR3_NOFLUSH X86_BIT(63) /* MOV to CR3 with CR4.PCIDE: keep the PCID's translations */
-
 #define CR3_LAM (X86_BIT(61) | X86_BIT(62)) /* LAM_U57, LAM_U48 */
 
 /* Paging-structure entries, "4-Level Paging and 5-Level Paging": the tables of entry formats */

@@ -122,7 +122,7 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	/* PDPTEs come from the new root, and are checked before it is loaded. */
 	if (result.load_pdptes && load_pdptes(vcpu, result.value))
 		return -EPERM;
-	lock_watch(vcpu, result.value);
+	lock_watch(vcpu, value);
 	vmwrite(VMCS_GUEST_CR3, result.value);
 	if (result.flush)
 		vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_RETAIN_GLOBALS

@@ -13,6 +13,7 @@
 #include "secpod/register_policy.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
+#include "vmx/cr3_targets.h"
 #include "vmx/event.h"
 #include "vmx/vmcs.h"
 
@@ -30,9 +31,10 @@ struct vcpu {
 	void *vmxon_region;
 	void *vmcs;
 	struct vmx_capabilities caps;
-	struct vmx_controls controls; /* as last written */
-	uint64_t cr4_mask;	      /* guest/host mask of CR4 */
-	bool locked;		      /* pins are noted, and hold */
+	struct vmx_controls controls;	/* as last written */
+	uint64_t cr4_mask;		/* guest/host mask of CR4 */
+	struct cr3_targets cr3_targets; /* as last written */
+	bool locked;			/* pins are noted, and hold */
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
 	uint64_t launch_cr0; /* as the firmware had them */

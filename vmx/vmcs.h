@@ -102,6 +102,7 @@
 #define VMCS_CR4_MASK 0x6002
 #define VMCS_CR0_SHADOW 0x6004
 #define VMCS_CR4_SHADOW 0x6006
+#define VMCS_CR3_TARGET0 0x6008 /* the others follow, VMCS_CR3_TARGET_STEP apart */
 /* natural-width read-only data fields */
 #define VMCS_EXIT_QUALIFICATION 0x6400
 #define VMCS_GUEST_LINEAR_ADDRESS 0x640a
@@ -145,6 +146,7 @@
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 #endif
 #define VMCS_SEGMENT_STEP 2u
+#define VMCS_CR3_TARGET_STEP 2u
 
 /* "Pin-Based VM-Execution Controls" */
 #define PIN_EXTERNAL_INTERRUPT_EXITING (1u << 0)

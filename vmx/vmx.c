@@ -297,6 +297,7 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 	cpuid_policy_build(&vmx.cpuid, vmx.common_proc2, vmx.stats);
 	/* Until LOCKED, CR3 loads tell when the kernel has finished its boot. */
 	vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
+	cr3_targets_init(&vcpu->cr3_targets, vcpu->caps.misc);
 	vcpu->cr4_mask = CR4_GUEST_HOST_MASK;
 	if (enable_vmx(vcpu)) {
 		snprintf(reason, size, "IA32_FEATURE_CONTROL cannot be set to allow VMX");
