@@ -90,7 +90,23 @@
 	X(INSTRUCTION, "instruction", "VMX, SMX and other instructions the guest does not have")   \
 	X(HYPERCALL, "hypercall", "malformed hypercalls")                                          \
 	X(CPU_START, "cpu-start", "starting a CPU in a page not seen before LOCKED")               \
-	X(TASK_SWITCH, "task-switch", "hardware task switches")
+	X(TASK_SWITCH, "task-switch", "hardware task switches")                                    \
+	X(PT_ENTRY, "page-table-entry", "entries with reserved bits, or of another level's form")  \
+	X(PT_TYPE, "page-table-type", "page tables at two levels or places, or in no memory")      \
+	X(PT_SECURE, "page-table-secure", "entries that map the monitor's memory")                 \
+	X(PT_ROOT, "root", "loads of CR3 with no tree of page tables")                             \
+	X(KERNEL_EXEC, "kernel-exec", "kernel mappings that execute what is no code, or write it") \
+	X(KERNEL_USER, "kernel-user", "user access in the upper half, kernel pages in the lower")  \
+	X(USER_MAP, "user-map", "user mappings of code, constants and page tables")                \
+	X(TABLE_ALIAS, "table-alias", "second writable kernel mappings of page tables")            \
+	X(KERNEL_TEMPLATE, "kernel-template", "another upper half of an address space")            \
+	X(KERNEL_REMAP, "kernel-remap", "another frame behind a kernel address in use")            \
+	X(LOCKED_RANGE, "locked-range", "changes to the mapping of the kernel's image")            \
+	X(DIRECT_MAP, "direct-map", "direct-map entries that are not linear, or execute")          \
+	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
+	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
+	X(CODE_NEW, "code-new", "new kernel code")                                                 \
+	X(CODE_STORE, "code-store", "stores to kernel code and constants")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -126,7 +142,23 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(INSTRUCTION, "exit", "qualification", "rax", "")      \
 	X(HYPERCALL, "number", "error", "rdi", "rsi")           \
 	X(CPU_START, "vector", "target", "", "")                \
-	X(TASK_SWITCH, "selector", "source", "", "")
+	X(TASK_SWITCH, "selector", "source", "", "")            \
+	X(PT_ENTRY, "slot", "new", "old", "")                   \
+	X(PT_TYPE, "slot", "new", "old", "")                    \
+	X(PT_SECURE, "slot", "new", "old", "")                  \
+	X(PT_ROOT, "slot", "new", "old", "")                    \
+	X(KERNEL_EXEC, "slot", "new", "old", "")                \
+	X(KERNEL_USER, "slot", "new", "old", "")                \
+	X(USER_MAP, "slot", "new", "old", "")                   \
+	X(TABLE_ALIAS, "slot", "new", "old", "")                \
+	X(KERNEL_TEMPLATE, "slot", "new", "old", "")            \
+	X(KERNEL_REMAP, "slot", "new", "old", "")               \
+	X(LOCKED_RANGE, "slot", "new", "old", "")               \
+	X(DIRECT_MAP, "slot", "new", "old", "")                 \
+	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
+	X(PT_STORE, "slot", "linear", "error", "")              \
+	X(CODE_NEW, "gpa", "slot", "new", "")                   \
+	X(CODE_STORE, "gpa", "new", "old", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
