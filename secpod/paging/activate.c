@@ -162,7 +162,7 @@ static bool is_special(const struct paging *paging, const uint64_t *entry)
 
 	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST - 1; i++) {
 		if ((upper[i] & PTE_P) &&
-		    !judge_is_harmless(paging->template[ROOT_NORMAL][i], upper[i]))
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i], upper[i]))
 			return false;
 	}
 	for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
@@ -199,9 +199,9 @@ static int step_claim(struct activation *a)
 
 	if (!entry)
 		return -EFAULT;
-	memcpy(a->paging->template[ROOT_NORMAL], entry + PT_KERNEL_FIRST,
-	       sizeof(a->paging->template[ROOT_NORMAL]));
-	a->paging->template_known = 1u << ROOT_NORMAL;
+	memcpy(a->paging->template[ROOT_KIND_NORMAL], entry + PT_KERNEL_FIRST,
+	       sizeof(a->paging->template[ROOT_KIND_NORMAL]));
+	a->paging->template_known = 1u << ROOT_KIND_NORMAL;
 	for (uint32_t i = 0; i < a->count; i++) {
 		const struct tree_root tree = tree_of(a->root[i]);
 

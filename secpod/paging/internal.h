@@ -36,6 +36,9 @@ int promote_claim(struct promotion *promotion, const struct tree_root *root);
 int promote_judge(struct promotion *promotion, const struct tree_root *root);
 void promote_end(struct promotion *promotion);
 
+/* promote_tree - the three steps. Result: as theirs. */
+int promote_tree(struct paging *paging, struct paging_cpu *cpu, const struct tree_root *root);
+
 /*
  * reference_take - what the entry value at place references gets a reference: a table of the next
  * level (promoted first, if it is ordinary memory), or code. Result: 0, or as promote_judge().

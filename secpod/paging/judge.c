@@ -159,7 +159,7 @@ static bool another_upper_half(const struct question *q)
 {
 	const struct pte_place *place = q->place;
 
-	if (place->level != PT_LEVELS || place->root == ROOT_SPECIAL)
+	if (place->level != PT_LEVELS || place->root == ROOT_KIND_SPECIAL)
 		return false;
 	if (place->index == LDT_REMAP_INDEX || !(q->paging->template_known & 1u << place->root))
 		return false;
@@ -225,7 +225,8 @@ static bool changes_special(const struct question *q)
 
 static bool changes_special_root(const struct question *q)
 {
-	return q->place->level == PT_LEVELS && q->place->root == ROOT_SPECIAL && changes_special(q);
+	return q->place->level == PT_LEVELS && q->place->root == ROOT_KIND_SPECIAL &&
+	       changes_special(q);
 }
 
 static const struct pte_rule rules[] = {
@@ -276,7 +277,8 @@ struct pte_place pte_place_of(const struct paging *paging, const struct table_in
 		if (index >= PT_KERNEL_FIRST)
 			place.half = HALF_KERNEL;
 		else
-			place.half = info->root_kind == ROOT_SPECIAL ? HALF_SPECIAL : HALF_USER;
+			place.half =
+				info->root_kind == ROOT_KIND_SPECIAL ? HALF_SPECIAL : HALF_USER;
 	}
 	if (place.half == HALF_KERNEL)
 		place.va = pte_canonical(info->va + index * pte_span(level));

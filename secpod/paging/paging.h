@@ -95,7 +95,7 @@ struct paging {
 	struct paging_range image; /* of the kernel */
 	struct paging_range locked_range[PAGING_RANGES];
 	uint32_t locked_ranges;
-	/* Upper halves, frozen at LOCK; of ROOT_USER at its first load. */
+	/* Upper halves, frozen at LOCK; of ROOT_KIND_USER at its first load. */
 	uint64_t template[ROOT_KINDS][PT_ENTRIES - PT_KERNEL_FIRST];
 	uint32_t template_known; /* bit by root kind */
 	struct spinlock template_lock;

@@ -79,17 +79,17 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 	if (!paging->locked) {
 		for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
 			if (pte_is_table(entry[i], PT_LEVELS) && !(entry[i] & PTE_US))
-				return ROOT_SPECIAL;
+				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(paging->template_known & 1u << ROOT_NORMAL))
-		return ROOT_NORMAL;
+	if (!(paging->template_known & 1u << ROOT_KIND_NORMAL))
+		return ROOT_KIND_NORMAL;
 	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-		if (!judge_is_harmless(paging->template[ROOT_NORMAL][i],
+		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
 				       entry[PT_KERNEL_FIRST + i]))
-			return ROOT_USER;
+			return ROOT_KIND_USER;
 	}
-	return ROOT_NORMAL;
+	return ROOT_KIND_NORMAL;
 }
 
 static int claim_tree(struct promotion *p, const struct tree_root *root)

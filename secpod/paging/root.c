@@ -52,7 +52,7 @@ static bool has_pair(const struct paging *paging, uint64_t frame)
 	const uint64_t word = frame_read(&paging->frames, frame ^ 1u);
 
 	return (frame & 1u) && frame_word_type(word) == FRAME_L4 && !(word & FRAME_CLAIMED) &&
-	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_NORMAL;
+	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_KIND_NORMAL;
 }
 
 /*
@@ -69,15 +69,16 @@ static int learn_user_half(struct paging *paging, struct paging_cpu *cpu, uint64
 		return -EFAULT;
 	upper += PT_KERNEL_FIRST;
 	spin_lock(&paging->template_lock);
-	if (paging->template_known & 1u << ROOT_USER) {
+	if (paging->template_known & 1u << ROOT_KIND_USER) {
 		for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
 			if ((upper[i] & PTE_P) &&
-			    !judge_is_harmless(paging->template[ROOT_USER][i], upper[i]))
+			    !judge_is_harmless(paging->template[ROOT_KIND_USER][i], upper[i]))
 				error = -EACCES;
 		}
 	} else if (has_pair(paging, frame)) {
-		memcpy(paging->template[ROOT_USER], upper, sizeof(paging->template[ROOT_USER]));
-		__atomic_fetch_or(&paging->template_known, 1u << ROOT_USER, __ATOMIC_RELEASE);
+		memcpy(paging->template[ROOT_KIND_USER], upper,
+		       sizeof(paging->template[ROOT_KIND_USER]));
+		__atomic_fetch_or(&paging->template_known, 1u << ROOT_KIND_USER, __ATOMIC_RELEASE);
 	} else {
 		error = -EACCES;
 	}
@@ -90,7 +91,7 @@ static int enter(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
 	const struct tree_root tree = {.frame = frame, .level = PT_LEVELS, .half = HALF_USER};
 	const bool user_half_known =
-		__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_USER;
+		__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_USER;
 	const struct table_info *info;
 	int error = frame_get(&paging->frames, frame, PT_LEVELS);
 
@@ -99,7 +100,7 @@ static int enter(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(frame_read(&paging->frames, frame)));
-	if (paging->locked && info->root_kind == ROOT_USER && !user_half_known) {
+	if (paging->locked && info->root_kind == ROOT_KIND_USER && !user_half_known) {
 		error = learn_user_half(paging, cpu, frame);
 		if (error)
 			leave(paging, frame);

@@ -113,12 +113,12 @@ static bool clears_pair(struct paging *paging, const struct pte_place *place,
 {
 	uint64_t word;
 
-	if (place->level != PT_LEVELS || place->root != ROOT_NORMAL || (info->frame & PAIR) ||
+	if (place->level != PT_LEVELS || place->root != ROOT_KIND_NORMAL || (info->frame & PAIR) ||
 	    !(old & PTE_P) || (new &PTE_P))
 		return false;
 	word = frame_read(&paging->frames, info->frame + PAIR);
 	return frame_word_type(word) == FRAME_L4 &&
-	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_USER;
+	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_KIND_USER;
 }
 
 static uint64_t clear_same(void *operand, uint64_t old)

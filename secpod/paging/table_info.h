@@ -20,9 +20,9 @@ enum table_half {
 };
 
 enum root_kind {
-	ROOT_NORMAL,  /* an address space of Linux */
-	ROOT_USER,    /* with page-table isolation: the half that user mode runs on */
-	ROOT_SPECIAL, /* EFI runtime services, CPU start-up */
+	ROOT_KIND_NORMAL,  /* an address space of Linux */
+	ROOT_KIND_USER,	   /* with page-table isolation: the half that user mode runs on */
+	ROOT_KIND_SPECIAL, /* EFI runtime services, CPU start-up */
 	ROOT_KINDS
 };
 

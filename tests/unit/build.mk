@@ -49,6 +49,9 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire root activate) \
+	tests/unit/paging_world.c $(unit_ept_sources)
+unit_paging_basic := $(unit_paging_sources)
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c
