@@ -13,6 +13,7 @@
 #include "vmm/x86.h"
 #include "vmx/advance.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/descriptor_insn.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
@@ -23,7 +24,8 @@
 #define ERROR_NONE 0u
 #define GUEST_REG_RSP 4u
 
-static const struct guest_walk_memory guest_memory = {guest_read, guest_write, guest_cmpxchg64};
+static const struct guest_walk_memory guest_memory = {guest_read, delegation_write,
+						      guest_cmpxchg64};
 
 /* What one exit is about. */
 struct access {

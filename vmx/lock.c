@@ -10,6 +10,7 @@
 #include "vmm/spinlock.h"
 #include "vmm/x86.h"
 #include "vmx/boot_roots.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/guest_walk.h"
@@ -69,11 +70,6 @@ static void trap_registers(struct vcpu *vcpu)
 		vcpu->controls.proc2 |= PROC2_DESCRIPTOR_TABLE_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS2, vcpu->controls.proc2);
 	}
-	/* Nothing more to wait for in CR3. */
-	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
-	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
-	if (cr3_targets_clear(&vcpu->cr3_targets))
-		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
 void lock_sync(struct vcpu *vcpu)
@@ -133,6 +129,7 @@ static int on_locked(void *context)
 }
 
 static const struct phase_hook hooks[] = {
+	{"page tables", delegation_activate, delegation_lock},
 	{"registers", NULL, on_locked},
 };
 
@@ -183,7 +180,10 @@ void lock_watch(struct vcpu *vcpu, uint64_t operand)
 	const uint64_t entry = rdmsr(MSR_LSTAR);
 	enum text_state text;
 
-	if (!entry || phase_current(&vmx.phase) != SECPOD_PHASE_GUEST)
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST)
+		return;
+	delegation_note_root(root);
+	if (!entry)
 		return;
 	text = text_state(vcpu, entry);
 	if (text == TEXT_UNMAPPED)

@@ -10,6 +10,7 @@
 
 #include "ept/invalidate.h"
 #include "secpod/descriptor_policy.h"
+#include "secpod/paging/paging.h"
 #include "secpod/register_policy.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
@@ -35,6 +36,9 @@ struct vcpu {
 	uint64_t cr4_mask;		/* guest/host mask of CR4 */
 	struct cr3_targets cr3_targets; /* as last written */
 	bool locked;			/* pins are noted, and hold */
+	bool delegating;		/* runs on audited page tables */
+	uint64_t root_trims;		/* vmx.root_trims as this CPU last followed it */
+	struct paging_cpu *paging;
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
 	uint64_t launch_cr0; /* as the firmware had them */

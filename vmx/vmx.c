@@ -12,6 +12,7 @@
 #include "vmm/x86.h"
 #include "vmx/audit.h"
 #include "vmx/capabilities.h"
+#include "vmx/delegation.h"
 #include "vmx/cr_rules.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"
@@ -194,6 +195,10 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 	if (!error) {
 		step = "EPT invalidation";
 		error = vmx_flush_init();
+	}
+	if (!error) {
+		step = "paging delegation";
+		error = delegation_init();
 	}
 	if (error) {
 		snprintf(reason, size, "setting up %s failed (error %d)", step, -error);

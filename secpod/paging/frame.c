@@ -97,13 +97,29 @@ int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum
 		return -EINVAL;
 	old = frame_read(frames, number);
 	do {
-		if (frame_word_type(old) != from)
+		if (frame_word_type(old) != from || (old & FRAME_LOCKED))
 			return -EBUSY;
 	} while (from == FRAME_NONE ? !leave_none(frames, number, &old, to)
 				    : !replace(frames, number, &old, to));
 	if (from != FRAME_NONE && to == FRAME_NONE)
 		count_typed(frames, number, -1);
 	return 0;
+}
+
+int frame_hold(struct frames *frames, uint64_t number)
+{
+	uint64_t old = FRAME_NONE;
+
+	if (number >= frames->count)
+		return -EPERM;
+	if (replace(frames, number, &old, FRAME_NONE | FRAME_LOCKED))
+		return 0;
+	return old == (FRAME_NONE | FRAME_LOCKED) ? -EBUSY : -EPERM;
+}
+
+void frame_release(struct frames *frames, uint64_t number)
+{
+	__atomic_store_n(&frames->word[number], FRAME_NONE, __ATOMIC_RELEASE);
 }
 
 void frame_mark(struct frames *frames, uint64_t number, uint64_t mark)
@@ -120,7 +136,7 @@ int frame_claim(struct frames *frames, uint64_t number, uint32_t level, uint64_t
 		return -EPERM;
 	if (leave_none(frames, number, &old, level | FRAME_CLAIMED | info << FRAME_INFO_SHIFT))
 		return 0;
-	return old & (FRAME_CLAIMED | FRAME_DOOMED) ? -EBUSY : -EPERM;
+	return old & (FRAME_CLAIMED | FRAME_DOOMED | FRAME_LOCKED) ? -EBUSY : -EPERM;
 }
 
 void frame_admit(struct frames *frames, uint64_t number)

@@ -116,6 +116,15 @@ bool frames_none(const struct frames *frames, uint64_t number, uint64_t count);
  */
 int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum frame_type to);
 
+/*
+ * frame_hold - keep a frame of ordinary memory what it is, while the monitor writes to it in the
+ * guest's place: not for longer, and no other lock is waited for. Result: 0; -EPERM (it is
+ * something else, or outside the table); -EBUSY (another CPU holds it: try again).
+ * frame_release - that is over.
+ */
+int frame_hold(struct frames *frames, uint64_t number);
+void frame_release(struct frames *frames, uint64_t number);
+
 /* frame_mark - set FRAME_PERMANENT or FRAME_USER_EXEC on a frame in the table. */
 void frame_mark(struct frames *frames, uint64_t number, uint64_t mark);
 
