@@ -43,8 +43,8 @@ struct vmx_state {
 	struct hypercalls hypercalls;
 	uint64_t idt_frame; /* gpa of the locked IDT's page, read-only; 0: none */
 	bool locking;	    /* every CPU notes its pins before it enters the guest again */
-	uint8_t start_pages[256 / 8]; /* SIPI vectors seen before LOCKED */
-	uint32_t common_proc2;	      /* secondary controls all launched CPUs have */
+	uint8_t start_pages[256 / 8];	    /* SIPI vectors seen before LOCKED */
+	struct cpuid_machine cpuid_machine; /* what all launched CPUs have */
 	struct cpuid_policy cpuid;
 	uint8_t *msr_bitmap;
 	struct vcpu *vcpu[SECPOD_MAX_CPUS];

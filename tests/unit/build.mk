@@ -41,7 +41,8 @@ unit_cr_rules := vmx/cr_rules.c
 unit_cr3_targets := vmx/cr3_targets.c
 unit_event := vmx/event.c
 unit_msr_policy := vmx/msr_policy.c secpod/register_policy.c secpod/register_tables.c
-unit_cpuid_policy := vmx/cpuid_policy.c
+unit_cpuid_policy := vmx/cpuid_policy.c secpod/register_policy.c secpod/register_tables.c
+unit_launch_msrs := vmx/launch_msrs.c secpod/register_policy.c secpod/register_tables.c
 unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
