@@ -92,6 +92,7 @@
 #define RFLAGS_SF X86_BIT(7)
 #define RFLAGS_TF X86_BIT(8)
 #define RFLAGS_IF X86_BIT(9)
+#define RFLAGS_DF X86_BIT(10)
 #define RFLAGS_OF X86_BIT(11)
 #define RFLAGS_RF X86_BIT(16)
 #define RFLAGS_VM X86_BIT(17)
