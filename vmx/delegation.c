@@ -116,8 +116,9 @@ int delegation_activate(void *context)
 	spin_unlock(&noted.lock);
 	error = paging_activate(&vmx.paging, this_vcpu()->paging, root, count, &failed);
 	if (error) {
+		/* What else LOCKED protects is not given up for it. */
 		log_error("paging delegation is off: %s failed (error %d)", failed, -error);
-		return error;
+		return 0;
 	}
 	__atomic_store_n(&vmx.delegating, true, __ATOMIC_RELEASE);
 	delegation_sync(this_vcpu());
@@ -130,7 +131,7 @@ int delegation_activate(void *context)
 int delegation_lock(void *context)
 {
 	(void)context;
-	return paging_lock(&vmx.paging);
+	return vmx.delegating ? paging_lock(&vmx.paging) : 0;
 }
 
 static void purge_targets(struct vcpu *vcpu, uint64_t root)

@@ -50,17 +50,18 @@ enum store_form {
 #define STORE_RIP 0x10u /* base: the address of the next instruction */
 
 struct store_insn {
-	enum store_form form;
+	uint8_t form;	       /* enum store_form */
 	uint8_t length;	       /* bytes */
 	uint8_t size;	       /* of the operand: 1, 2, 4, 8 bytes; of one element of MOVS, STOS */
 	uint8_t address_bytes; /* 8; with 67h 4 */
 	uint8_t base, index, scale; /* index is shifted by scale; MOVS, STOS: RDI, none */
 	uint8_t source;		    /* register; none: immediate, or memory at RSI (MOVS) */
-	bool source_high;	    /* the source is AH, CH, DH, BH: source is 0 to 3 then */
-	bool lock;		    /* F0 */
-	bool rep;		    /* F3 before MOVS, STOS */
-	/* SEG_FS, SEG_GS; SEG_DS: one whose base is 0. MOVS: of the source; ES has base 0. */
-	enum segment segment;
+	/* enum segment: SEG_FS, SEG_GS; SEG_DS: one whose base is 0. MOVS: of the source. */
+	uint8_t segment;
+	bool source_high;      /* the source is AH, CH, DH, BH: source is 0 to 3 then */
+	bool lock;	       /* F0 */
+	bool rep;	       /* F3 before MOVS, STOS */
+	bool plain;	       /* base + displacement, and no more to it, is the linear address */
 	uint64_t displacement; /* sign-extended to 64 bits, as is the immediate */
 	uint64_t immediate;    /* imm8 of BTS, BTR, BTC: as it stands there, zero-extended */
 };
@@ -76,7 +77,7 @@ struct store_insn {
  *   -EINVAL  an opcode of these forms that the CPU answers with #UD or #GP: LOCK where it is not
  *	      allowed, C6 and C7 with reg other than 0, MOVNTI with 66, F2 or F3, more than 15 bytes;
  *   -ENODATA len is less than 15 and the instruction longer than that.
- * *insn is undefined with the last three.
+ * *insn is undefined after an error.
  */
 int store_decode(const uint8_t *bytes, size_t len, enum code_size code, struct store_insn *insn);
 

@@ -16,6 +16,7 @@
 #include "vmx/capabilities.h"
 #include "vmx/cr3_targets.h"
 #include "vmx/event.h"
+#include "vmx/launch_msrs.h"
 #include "vmx/vmcs.h"
 
 /* General-purpose registers at a VM exit, in the SDM's numbering (the RSP slot is unused: VMCS). */
@@ -43,6 +44,7 @@ struct vcpu {
 	struct descriptor_pins descriptors;
 	uint64_t launch_cr0; /* as the firmware had them */
 	uint64_t launch_cr4;
+	struct launch_msrs launch_msrs;
 	struct guest_event event; /* to be injected at the next VM entry */
 	uint32_t entry_work;	  /* 1: the next entry has more to do than to enter */
 	uint32_t nmi_queued;   /* NMIs for the guest not yet injected (0..2, as hardware latches) */

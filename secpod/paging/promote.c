@@ -129,6 +129,15 @@ int promote_claim(struct promotion *p, const struct tree_root *root)
 
 static int judge_table(struct promotion *p, const struct tree_root *root);
 
+/*
+ * Stacks for returns to 16-bit stack segments: their tables are there many times over, so that
+ * bits 31:16 of the address are of no matter. Documentation/arch/x86/x86_64/mm.rst: %esp fixup stacks.
+ */
+static bool is_espfix(uint64_t va)
+{
+	return va >> 39 == 0xffffff0000000000ULL >> 39;
+}
+
 /* Is the table that place references one that belongs there? A reference to it is held. */
 static bool fits(const struct paging *paging, const struct pte_place *place,
 		 const struct table_info *child)
@@ -137,7 +146,8 @@ static bool fits(const struct paging *paging, const struct pte_place *place,
 		/* The direct map at low addresses, for CPUs that start. */
 		if (place->half == HALF_SPECIAL)
 			return !paging->locked;
-		return place->half == HALF_KERNEL && child->va == place->va;
+		return place->half == HALF_KERNEL &&
+		       (child->va == place->va || (is_espfix(child->va) && is_espfix(place->va)));
 	}
 	return child->half == (uint8_t)place->half;
 }

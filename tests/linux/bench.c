@@ -269,7 +269,9 @@ static void measure_cpuid(uint32_t leaf)
 
 int cpuid_main(void)
 {
-	static const uint32_t leaves[] = {0x0, 0x1, 0x2, 0x4, 0x7, 0xd, 0x80000001, 0x80000008};
+	/* The last ones are beyond what any CPU has. */
+	static const uint32_t leaves[] = {0x0, 0x1,	   0x2,	       0x4,	   0x7,
+					  0xd, 0x80000001, 0x80000008, 0x3fffffff, 0x8000ffff};
 
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
 		measure_cpuid(leaves[i]);

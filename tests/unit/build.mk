@@ -41,7 +41,8 @@ unit_cr_rules := vmx/cr_rules.c
 unit_cr3_targets := vmx/cr3_targets.c
 unit_event := vmx/event.c
 unit_msr_policy := vmx/msr_policy.c secpod/register_policy.c secpod/register_tables.c
-unit_cpuid_policy := vmx/cpuid_policy.c
+unit_cpuid_policy := vmx/cpuid_policy.c secpod/register_policy.c secpod/register_tables.c
+unit_launch_msrs := vmx/launch_msrs.c secpod/register_policy.c secpod/register_tables.c
 unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
@@ -52,6 +53,9 @@ unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire root activate) \
 	tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
+unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
+unit_store_decode := vmx/store_decode.c
+unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c
