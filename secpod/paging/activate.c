@@ -64,14 +64,28 @@ static bool is_image(uint64_t va)
 	return va >= IMAGE_AREA_BEGIN && va < IMAGE_AREA_END;
 }
 
+static bool is_constant(uint64_t leaf)
+{
+	return (leaf & PTE_NX) && !(leaf & PTE_RW);
+}
+
+/*
+ * The constants are what is read-only first: of the image's pages that were given back after boot
+ * some are read-only as well, for a module that got them.
+ */
 static int find_image(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
 {
-	(void)leaf;
-	if (is_image(va)) {
-		if (!paging->image.begin)
-			paging->image.begin = va;
-		paging->image.end = va + pte_span(level);
-	}
+	if (!is_image(va))
+		return 0;
+	if (!paging->image.begin)
+		paging->image.begin = va;
+	paging->image.end = va + pte_span(level);
+	if (!is_constant(leaf))
+		return 0;
+	if (!paging->constants.begin)
+		paging->constants = (struct paging_range){va, va};
+	if (paging->constants.end == va)
+		paging->constants.end = paging->image.end;
 	return 0;
 }
 
@@ -128,7 +142,7 @@ static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, ui
 			return set_types(paging, leaf, level, FRAME_CODE_DYN);
 		return 0;
 	}
-	if (is_image(va) && !(leaf & PTE_RW))
+	if (va >= paging->constants.begin && va < paging->constants.end)
 		return set_types(paging, leaf, level, FRAME_RODATA);
 	return 0;
 }
@@ -329,6 +343,7 @@ static void forget_all(struct paging *paging)
 	paging->template_known = 0;
 	paging->direct = (struct paging_range){0, 0};
 	paging->image = (struct paging_range){0, 0};
+	paging->constants = (struct paging_range){0, 0};
 }
 
 int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_t *root,

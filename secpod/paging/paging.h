@@ -92,7 +92,8 @@ struct paging {
 
 	/* Direct map: linear address of physical 0, and its end. base 0: not found. */
 	struct paging_range direct;
-	struct paging_range image; /* of the kernel */
+	struct paging_range image;     /* of the kernel */
+	struct paging_range constants; /* in it */
 	struct paging_range locked_range[PAGING_RANGES];
 	uint32_t locked_ranges;
 	/* Upper halves, frozen at LOCK; of ROOT_KIND_USER at its first load. */
