@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "secpod/paging/internal.h"
+#include "vmm/guest_mem.h"
 
 /*
  * Where Linux links itself to run, and the gigabyte that its place is chosen from; modules come
@@ -194,6 +195,28 @@ static struct tree_root tree_of(uint64_t root)
 	return (struct tree_root){.frame = root >> PAGE_SHIFT, .level = PT_LEVELS};
 }
 
+/*
+ * With page-table isolation the frame behind a root is the one that user mode runs on: the same lower
+ * half (which the kernel's may forbid to execute) and an upper half of its own.
+ */
+static bool is_pair(const struct paging *paging, const uint64_t *kernel, const uint64_t *user)
+{
+	bool upper = false;
+
+	for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
+		if ((kernel[i] ^ user[i]) & ~(PTE_AD | PTE_NX))
+			return false;
+	}
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		if (!(user[i] & PTE_P))
+			continue;
+		if (user[i] & (PTE_PS | paging->reserved))
+			return false;
+		upper = true;
+	}
+	return upper;
+}
+
 struct activation {
 	struct paging *paging;
 	struct paging_cpu *cpu;
@@ -201,10 +224,36 @@ struct activation {
 	const uint64_t *root;
 	uint32_t count;
 	uint64_t special; /* bit by index in root[] */
+	bool pair;	  /* root[0] has one */
 	const char *failed;
 };
 
 #define ROOTS_MAX 64u
+
+/* The root that user mode runs on, behind root[0]. */
+static struct tree_root pair_of(const struct activation *a)
+{
+	return (struct tree_root){.frame = (a->root[0] >> PAGE_SHIFT) + 1, .level = PT_LEVELS};
+}
+
+/* Claimed like the others, and its upper half noted. Two tables of one level: read apart. */
+static int claim_pair(struct activation *a)
+{
+	const struct tree_root tree = pair_of(a);
+	uint64_t *kernel = a->cpu->snapshot[PT_LEVELS - 2];
+	const uint64_t *user;
+
+	if (tree.frame % 2 == 0 || guest_read(a->root[0] & PTE_ADDR, kernel, PAGE_SIZE))
+		return 0;
+	user = read_table(a->cpu, tree.frame, PT_LEVELS);
+	if (!user || !is_pair(a->paging, kernel, user))
+		return 0;
+	a->pair = true;
+	memcpy(a->paging->template[ROOT_KIND_USER], user + PT_KERNEL_FIRST,
+	       sizeof(a->paging->template[ROOT_KIND_USER]));
+	a->paging->template_known |= 1u << ROOT_KIND_USER;
+	return promote_claim(&a->promotion, &tree);
+}
 
 static int step_claim(struct activation *a)
 {
@@ -229,6 +278,9 @@ static int step_claim(struct activation *a)
 		if (error)
 			return error;
 	}
+	error = claim_pair(a);
+	if (error)
+		return error;
 	paging_flush(a->paging);
 	a->promotion.incomplete = false;
 	return 0;
@@ -281,6 +333,26 @@ static int step_judge(struct activation *a)
 		if (a->special & 1ULL << i)
 			frame_mark(&a->paging->frames, tree.frame, FRAME_PERMANENT);
 	}
+	if (a->pair) {
+		const struct tree_root tree = pair_of(a);
+
+		return promote_judge(&a->promotion, &tree);
+	}
+	return 0;
+}
+
+/* What all upper halves have in common stays, whichever address spaces come and go. */
+static int keep_template(struct paging *paging, enum root_kind kind)
+{
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
+		const uint64_t entry = paging->template[kind][i];
+		int error = 0;
+
+		if (pte_is_table(entry, PT_LEVELS) && i + PT_KERNEL_FIRST != LDT_REMAP_INDEX)
+			error = frame_get(&paging->frames, pte_table_frame(entry), PT_LEVELS - 1);
+		if (error)
+			return error;
+	}
 	return 0;
 }
 
@@ -303,11 +375,15 @@ static int step_keep(struct activation *a)
 	const uint64_t first = a->root[0] >> PAGE_SHIFT;
 	int error = walk_upper(a, PT_ENTRIES - 1, mark_image_roots);
 
+	if (!error && a->pair)
+		error = keep_template(a->paging, ROOT_KIND_USER);
 	if (error)
 		return error;
-	/* The CPU that runs on it takes its own reference. */
+	/* The CPU that runs on them takes its own references. */
 	if (frame_put(&a->paging->frames, first))
 		retire(a->paging, first);
+	if (a->pair && frame_put(&a->paging->frames, first + 1))
+		retire(a->paging, first + 1);
 	__atomic_store_n(&a->paging->active, true, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -26,9 +26,6 @@
 #define MODULES_BEGIN 0xffffffffa0000000ULL
 #define MODULES_END 0xffffffffff000000ULL
 
-/* Page-table isolation remaps LDTs in this entry of the roots, process by process. Same document. */
-#define LDT_REMAP_INDEX 272u
-
 /* Bits no rule asks about. 62:52 are ignored or protection keys, which only take away. */
 #define HARMLESS (PTE_A | PTE_D | PTE_G | 0x7ffULL << 52 | 7ULL << 9)
 

@@ -17,6 +17,10 @@
 /* Entries of a root from here on map the upper half. */
 #define PT_KERNEL_FIRST 256u
 
+/* Page-table isolation remaps LDTs in this entry of the roots, process by process.
+ * Documentation/arch/x86/x86_64/mm.rst: LDT remap for PTI. */
+#define LDT_REMAP_INDEX 272u
+
 /* What the CPU sets by itself. */
 #define PTE_AD (PTE_A | PTE_D)
 
