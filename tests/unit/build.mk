@@ -52,6 +52,7 @@ unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
+unit_store_emulate := $(unit_store_sources)
 unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
