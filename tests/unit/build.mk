@@ -7,7 +7,7 @@
 #   make unit-<name>	build and run one
 #
 # A program is the test and the sources that the table names for it: the very files of the monitor, and what
-# tests share.
+# tests share. unit_libs_<name>: libraries beside cmocka.
 
 unit_page_table := vmm/page_table.c vmm/page_pool.c
 unit_host_layout := vmm/host_layout.c vmm/page_table.c vmm/page_pool.c vmm/percpu.c vmm/descriptor.c
@@ -55,6 +55,9 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 unit_paging_basic := $(unit_paging_sources)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
+unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
+unit_libs_store_zydis := -lZydis
+unit_store_emulate := $(unit_store_sources)
 unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
@@ -83,7 +86,7 @@ $(UNIT_OUT)/%.o: %.c
 # $(call unit_program,name)
 define unit_program
 $(UNIT_OUT)/test_$(1): $(call unit_objects,tests/unit/test_$(1).c $(unit_$(1)))
-	$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ $(UNIT_LIBS)
+	$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ $(UNIT_LIBS) $(unit_libs_$(1))
 
 .PHONY: unit-$(1)
 unit-$(1): $(UNIT_OUT)/test_$(1)

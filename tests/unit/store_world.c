@@ -62,6 +62,7 @@ static int world_update(void *context, uint64_t gpa, const struct store_change *
 	memcpy(&word, &world->bytes[gpa - WORLD_GPA], sizeof(word));
 	*old = word;
 	word = store_change_apply(change, word);
+	world->stored += (unsigned int)__builtin_popcountll(change->mask) / 8;
 	if ((word ^ *old) & ~change->mask)
 		world->violation = "a change outside its mask";
 	memcpy(&world->bytes[gpa - WORLD_GPA], &word, sizeof(word));

@@ -21,6 +21,7 @@ struct store_world {
 	uint64_t gva; /* of bytes[0], page-aligned */
 	struct store_memory memory;
 	unsigned int reads, updates, locates;
+	unsigned int stored; /* bytes, by the masks of the updates */
 	/* Callbacks fail with the error once so many have succeeded; 0: they never fail. */
 	int read_error, update_error, locate_error;
 	unsigned int fail_after;
