@@ -262,12 +262,12 @@ static int parse_guid(const struct config_key *key, const char *value, size_t le
 #define FIELD(name) offsetof(struct config, name)
 
 #define POLICY_PREFIX "policy."
-#define POLICY_KEY(id, rule, refuses)                       \
-	{.name = POLICY_PREFIX rule,                        \
-	 .parse = parse_answer,                             \
-	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id, \
-	 .fallback = "deny",                                \
-	 .accepts = "off, log, deny, panic",                \
+#define POLICY_KEY(id, rule, refuses)                                                             \
+	{.name = POLICY_PREFIX rule,                                                              \
+	 .parse = parse_answer,                                                                   \
+	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id,                                       \
+	 .fallback = SECPOD_RULE_DEFAULT(SECPOD_RULE_##id) == SECPOD_ANSWER_LOG ? "log" : "deny", \
+	 .accepts = "off, log, deny, panic",                                                      \
 	 .choices = answers},
 
 static const struct config_key keys[] = {
@@ -344,6 +344,11 @@ static const struct config_key keys[] = {
 	{.name = "debug-stats",
 	 .parse = parse_switch,
 	 .field = FIELD(debug_stats),
+	 .fallback = "no",
+	 .accepts = "yes, no"},
+	{.name = "paging-delegation",
+	 .parse = parse_switch,
+	 .field = FIELD(paging_delegation),
 	 .fallback = "no",
 	 .accepts = "yes, no"},
 	/* clang-format off */

@@ -42,6 +42,7 @@ struct config {
 	uint32_t skip_key;
 	uint32_t skip_timeout; /* milliseconds */
 	bool debug_stats;
+	bool paging_delegation;
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 

@@ -54,7 +54,8 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.serial_port = config->serial_port,
 		.serial_baud = config->serial_baud,
 		.on_panic = config->on_panic,
-		.flags = config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0,
+		.flags = (config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
+			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));
 }

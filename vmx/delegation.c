@@ -27,6 +27,12 @@ static struct {
 	uint32_t next;
 } noted;
 
+/* Asked for by the configuration: then there is a frame table. */
+static bool wanted(void)
+{
+	return vmx.paging.frames.count != 0;
+}
+
 static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new)
 {
 	(void)context;
@@ -87,7 +93,7 @@ static bool has_supervisor_tables(uint64_t root)
 
 void delegation_note_root(uint64_t root)
 {
-	if (!has_supervisor_tables(root))
+	if (!wanted() || !has_supervisor_tables(root))
 		return;
 	spin_lock(&noted.lock);
 	for (uint32_t i = 0; i < noted.count; i++) {
@@ -110,6 +116,8 @@ int delegation_activate(void *context)
 	int error;
 
 	(void)context;
+	if (!wanted())
+		return 0;
 	spin_lock(&noted.lock);
 	for (uint32_t i = 0; i < noted.count; i++)
 		root[count++] = noted.root[i];
@@ -242,10 +250,11 @@ int delegation_write(uint64_t gpa, const void *from, uint64_t len)
 
 		if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame)
 			return -EFAULT;
-		if (hold(gpa >> PAGE_SHIFT))
+		if (wanted() && hold(gpa >> PAGE_SHIFT))
 			return -EFAULT;
 		error = guest_write(gpa, bytes, step);
-		frame_release(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+		if (wanted())
+			frame_release(&vmx.paging.frames, gpa >> PAGE_SHIFT);
 		if (error)
 			return error;
 		bytes += step;

@@ -171,14 +171,16 @@ static void store(struct store_exit *s, uint64_t gpa)
 		refuse(s, SECPOD_RULE_CODE_STORE, gpa, rip, true);
 		return;
 	}
+	/* Linux patches itself: on record, and done unless policy has it otherwise. */
+	if (!result && !table &&
+	    audit_refuse(s->vcpu, SECPOD_RULE_CODE_STORE, gpa, s->gva, rip, false)) {
+		guest_inject(s->vcpu, VECTOR_GP, 0);
+		return;
+	}
 	if (!result)
 		result = emulate(s, gpa, rip);
 	switch (result) {
 	case 0:
-		if (!table)
-			(void)audit_refuse(s->vcpu, SECPOD_RULE_CODE_STORE, gpa, s->gva, rip,
-					   false);
-		return;
 	case STORE_PARTIAL:
 	case -EAGAIN:
 	case -ENOENT:

@@ -43,7 +43,7 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 		.efer = vmread(VMCS_GUEST_EFER),
 		.rflags = vmread(VMCS_GUEST_RFLAGS),
 		.physical_bits = vcpu->caps.physical_bits,
-		.pages_1g = vmx.paging.pages_1g,
+		.pages_1g = guest_has_1g_pages(),
 		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
 	};
 

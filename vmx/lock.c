@@ -70,6 +70,13 @@ static void trap_registers(struct vcpu *vcpu)
 		vcpu->controls.proc2 |= PROC2_DESCRIPTOR_TABLE_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS2, vcpu->controls.proc2);
 	}
+	if (__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE))
+		return;
+	/* Nothing more to wait for in CR3. */
+	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
+	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
 void lock_sync(struct vcpu *vcpu)

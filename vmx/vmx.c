@@ -196,7 +196,7 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 		step = "EPT invalidation";
 		error = vmx_flush_init();
 	}
-	if (!error) {
+	if (!error && (handoff->config.flags & SECPOD_CFG_DELEGATION)) {
 		step = "paging delegation";
 		error = delegation_init();
 	}

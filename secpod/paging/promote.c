@@ -204,9 +204,10 @@ static int take_code(struct paging *paging, const struct pte_place *place, uint6
 	const uint64_t count = pte_leaf_frames(place->level);
 
 	if (judge_admits_code(paging, place, value)) {
+		if (paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW,
+				       first << PAGE_SHIFT, place->slot, value))
+			return -EPERM;
 		if (!frame_set(&paging->frames, first, FRAME_NONE, FRAME_CODE_DYN)) {
-			paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW,
-					   first << PAGE_SHIFT, place->slot, value);
 			/* Read-only before it can be executed. */
 			if (paging_protect(paging, first, FRAME_CODE_DYN) < 0)
 				return -ENOMEM;

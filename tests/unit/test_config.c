@@ -73,6 +73,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->skip_key, expected.skip_key);
 	assert_int_equal(config->skip_timeout, expected.skip_timeout);
 	assert_true(config->debug_stats == expected.debug_stats);
+	assert_true(config->paging_delegation == expected.paging_delegation);
 	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
 
@@ -95,8 +96,11 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.skip_key, CONFIG_KEY(0, 's'));
 	assert_int_equal(config.skip_timeout, 0);
 	assert_false(config.debug_stats);
+	assert_false(config.paging_delegation);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
-		assert_int_equal(config.policy[rule], SECPOD_ANSWER_DENY);
+		assert_int_equal(config.policy[rule], rule < SECPOD_RULE_COUNT
+							      ? SECPOD_RULE_DEFAULT(rule)
+							      : SECPOD_ANSWER_DENY);
 }
 
 static void every_key_is_read(void **state)
@@ -119,7 +123,8 @@ static void every_key_is_read(void **state)
 			       "boot-attempts = 3\n"
 			       "skip-key = f12\n"
 			       "skip-timeout = 1500\n"
-			       "debug-stats = yes\n",
+			       "debug-stats = yes\n"
+			       "paging-delegation = yes\n",
 			       &config, &reports),
 			 0);
 	assert_false(config.enabled);
@@ -136,6 +141,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.skip_key, CONFIG_KEY(0x16, 0));
 	assert_int_equal(config.skip_timeout, 1500);
 	assert_true(config.debug_stats);
+	assert_true(config.paging_delegation);
 }
 
 /* Each rule with each answer changes its own place and no other. */
@@ -154,6 +160,8 @@ static void every_rule_has_its_key(void **state)
 			uint8_t expected[SECPOD_POLICY_MAX];
 
 			memset(expected, SECPOD_ANSWER_DENY, sizeof(expected));
+			for (size_t other = 0; other < SECPOD_RULE_COUNT; other++)
+				expected[other] = SECPOD_RULE_DEFAULT(other);
 			expected[rule] = (uint8_t)answer;
 			snprintf(line, sizeof(line), "policy.%s = %s", names[rule],
 				 answers[answer]);
