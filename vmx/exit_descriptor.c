@@ -15,6 +15,7 @@
 #include "vmx/audit.h"
 #include "vmx/delegation.h"
 #include "vmx/descriptor_insn.h"
+#include "vmx/descriptor_scan.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
@@ -331,4 +332,5 @@ void descriptor_lock(struct vcpu *vcpu)
 
 	descriptor_pins_lock(&vcpu->descriptors, &gdtr, &idtr, (uint16_t)vmread(VMCS_GUEST_LDTR),
 			     &tr);
+	descriptor_scan_note(vcpu);
 }

@@ -42,7 +42,10 @@ struct vcpu {
 	struct paging_cpu *paging;
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
-	uint64_t launch_cr0; /* as the firmware had them */
+	struct descriptor_contents contents; /* of the tables at LOCK */
+	struct descriptor_clock look;	     /* at the tables' contents */
+	int32_t cpuids_left;		     /* until one more CPUID exit looks as well */
+	uint64_t launch_cr0;		     /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct launch_msrs launch_msrs;
 	struct guest_event event; /* to be injected at the next VM entry */

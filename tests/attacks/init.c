@@ -194,6 +194,7 @@ static void run_user(const struct user_attack *attack)
 	struct end end, effect;
 	char how[NAME_SIZE] = "";
 
+	say("ATTACK: %s begins %s", attack->name, attack->rules);
 	memset(user_shared, 0, sizeof(*user_shared));
 	end = in_child(attempt_child, attack);
 	if (end.hangs || (WIFEXITED(end.status) && WEXITSTATUS(end.status))) {
@@ -213,7 +214,6 @@ static void run_user(const struct user_attack *attack)
 
 static void run(const char *name)
 {
-	say("ATTACK: %s begins", name);
 	for (size_t i = 0; i < COUNT_OF(user_attacks); i++) {
 		if (!strcmp(name, user_attacks[i]->name)) {
 			run_user(user_attacks[i]);
@@ -294,8 +294,6 @@ static bool set_up(void)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (user_shared == MAP_FAILED)
 		return false;
-	if (!stay_on(get_nprocs() - 1))
-		return false;
 	snprintf(parameters, sizeof(parameters), "spare=0x%llx spare_size=0x%llx",
 		 (unsigned long long)user_secure_base, (unsigned long long)user_secure_size);
 	errno = load("secpod_attack", parameters);
@@ -341,8 +339,12 @@ int main(void)
 		say("ATTACKS: kernel %s, %d CPUs, %s", name.release, get_nprocs(),
 		    user_under_secpod() ? SECPOD_SIGNATURE : "no hypervisor");
 		count = list_chosen(names);
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			/* Anew each time: an attack may have taken the CPU offline meanwhile. */
+			if (!stay_on(get_nprocs() - 1))
+				say("ATTACKS: cannot stay on one CPU: %s", strerror(errno));
 			run(names[i]);
+		}
 		say("ATTACKS: %zu made, machine %s", count, alive() ? "alive" : "broken");
 	}
 	reboot(RB_POWER_OFF);

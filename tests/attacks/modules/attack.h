@@ -2,6 +2,7 @@
 /*
  * What the attacks share. Each is a module whose initialization makes the attempt; it never stays loaded.
  * secpod_attack.ko stays: it judges the attempt, also when the attempt killed its thread, and prints
+ *   ATTACK: NAME begins RULE,...
  *   ATTACK: NAME succeeded|refused|impossible DETAIL
  */
 #ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
@@ -14,15 +15,26 @@
 
 struct attack {
 	const char *name;
+	/* Names of the rules of SecPod by which it may be refused, separated by commas. */
+	const char *rules;
 	/* Whether the CPU has what the attack misuses, as far as CPUID tells; NULL: every CPU has. */
 	bool (*possible)(void);
-	/* Makes the attempt. Result: 0, or a negative errno when it could not be prepared. May not return. */
+	/*
+	 * Makes the attempt. Result: 0; -EOPNOTSUPP when the machine has not got what it takes; another
+	 * negative errno when it could not be prepared. May not return.
+	 */
 	int (*attempt)(void);
 	/* Whether the attempt had its effect, by looking at the target itself; says what it saw. */
 	bool (*effect)(void);
 	/* Takes the effect back, so that the machine lives on; called when there was one. May be NULL. */
 	void (*undo)(void);
 };
+
+/*
+ * attack_wait - a second of a machine in use, on this CPU: it sleeps, and twenty times it does what makes a
+ * CPU leave the guest when a program is started. The C library's start-up code executes some eighty CPUIDs.
+ */
+void attack_wait(void);
 
 /* attack_run - the whole of a module's initialization. Result: a negative errno, always. */
 int attack_run(const struct attack *attack);
@@ -88,6 +100,20 @@ static inline unsigned long attack_read_cr0(void)
 static inline void attack_write_cr0(unsigned long value)
 {
 	asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+/* Whole, with the PCID; the kernel's own functions are not for modules. */
+static inline unsigned long attack_read_cr3(void)
+{
+	unsigned long value;
+
+	asm volatile("mov %%cr3, %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+static inline void attack_write_cr3(unsigned long value)
+{
+	asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
 static inline unsigned long attack_read_cr4(void)

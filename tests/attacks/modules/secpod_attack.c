@@ -2,6 +2,7 @@
 /* Stays loaded while the attacks come and go; see attack.h. */
 #include "attack.h"
 
+#include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/moduleparam.h>
 #include <linux/pgtable.h>
@@ -150,6 +151,18 @@ bool attack_read_only(const void *address)
 }
 EXPORT_SYMBOL_GPL(attack_read_only);
 
+void attack_wait(void)
+{
+	const unsigned int starts = 20, cpuids = 80, pause_ms = 50;
+
+	for (unsigned int start = 0; start < starts; start++) {
+		msleep(pause_ms);
+		for (unsigned int i = 0; i < cpuids; i++)
+			cpuid_eax(0);
+	}
+}
+EXPORT_SYMBOL_GPL(attack_wait);
+
 static void judge(const struct attack *attack, const char *how)
 {
 	const char *verdict = "refused";
@@ -170,8 +183,14 @@ int attack_run(const struct attack *attack)
 	int result;
 
 	detail[0] = '\0';
+	pr_alert("ATTACK: %s begins %s\n", attack->name, attack->rules);
 	running = attack;
 	result = attack->attempt();
+	if (result == -EOPNOTSUPP) {
+		running = NULL;
+		pr_alert("ATTACK: %s impossible %s\n", attack->name, detail);
+		return -ECANCELED;
+	}
 	if (result) {
 		running = NULL;
 		pr_alert("ATTACK: %s broken not prepared: error %d %s\n", attack->name, result,
