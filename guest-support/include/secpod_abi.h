@@ -24,7 +24,7 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 2u
+#define SECPOD_ABI_MINOR 3u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
