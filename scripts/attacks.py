@@ -2,7 +2,7 @@
 """The attacks of tests/attacks on whole machines, without SecPod and with it, and what is to come of them.
 
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
-by itself is no test. With SecPod each must be refused, what would have succeeded be on record on the serial line,
+by itself is no test. With SecPod each must be refused, what would have succeeded be on record, in the log or on the serial line,
 everything on record be of a rule that the attack names, and the machine be alive after the last of them.
 Used by run-attacks and system-tests.
 """
@@ -32,7 +32,7 @@ APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPAR
 
 # An oops is how an attacker's thread ends.
 ALLOWED = (r"\bBUG: ", r"Oops: ")
-LINE = re.compile(r"ATTACK: (\w+) (begins|succeeded|refused|impossible|broken)\b ?([^\n]*)")
+LINE = re.compile(r"ATTACK: (\w+) (begins|recorded|succeeded|refused|impossible|broken)\b ?([^\n]*)")
 RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:log|deny|panic)\b", re.IGNORECASE)
 ALIVE = r"ATTACKS: \d+ made, machine alive"
 
@@ -44,10 +44,10 @@ class Outcome:
         self.verdict = "no answer"
         self.detail = ""
         self.rules = []
-        self.recorded = []
+        self.recorded = set()
 
     def shown(self):
-        return self.verdict + (" (%s)" % ",".join(self.recorded) if self.recorded else "")
+        return self.verdict + (" (%s)" % ",".join(sorted(self.recorded)) if self.recorded else "")
 
 
 def outcomes(text):
@@ -57,16 +57,18 @@ def outcomes(text):
     for line in text.split("\n"):
         found, record = LINE.search(line), RECORD.search(line)
         if found:
-            name, word, rest = found.groups()
+            name, word, rest = found.group(1), found.group(2), found.group(3).strip()
             outcome = result.setdefault(name, Outcome())
             if word == "begins":
                 current = outcome
-                outcome.rules = rest.strip().split(",")
+                outcome.rules = rest.split(",")
+            elif word == "recorded":
+                outcome.recorded.add(rest)
             else:
                 outcome.verdict = word
-                outcome.detail = rest.strip()
-        elif record and current and record.group(1) not in current.recorded:
-            current.recorded.append(record.group(1))
+                outcome.detail = rest
+        elif record and current:
+            current.recorded.add(record.group(1))
     return result
 
 
@@ -127,9 +129,9 @@ def fault(without, within, cpus):
         return None if without.verdict == "impossible" or cpus < BARE_CPUS else "not tried"
     if within.verdict != "refused":
         return within.verdict
-    others = [rule for rule in within.recorded if rule not in within.rules]
+    others = within.recorded - set(within.rules)
     if others:
-        return "on record as " + ",".join(others)
+        return "on record as " + ",".join(sorted(others))
     if without.verdict == "succeeded" and not within.recorded:
         return "not on record"
     return None

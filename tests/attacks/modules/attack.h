@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What the attacks share. Each is a module whose initialization makes the attempt; it never stays loaded.
- * secpod_attack.ko stays: it judges the attempt, also when the attempt killed its thread, and prints
+ * What the attacks share. Each is a module that has itself registered; the runner then has a process make the
+ * attempt, through /dev/secpod_attack. Not while the module is loaded: the kernel keeps what an attempt that kills
+ * its thread leaves behind of a load, on the stack of that thread. secpod_attack.ko stays: it judges
+ * the attempt, and prints
  *   ATTACK: NAME begins RULE,...
  *   ATTACK: NAME succeeded|refused|impossible DETAIL
+ *   ATTACK: NAME recorded RULE	(one line for each rule that the log has records of)
  */
 #ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
 #define SECPOD_TESTS_ATTACKS_ATTACK_H
@@ -36,8 +39,9 @@ struct attack {
  */
 void attack_wait(void);
 
-/* attack_run - the whole of a module's initialization. Result: a negative errno, always. */
-int attack_run(const struct attack *attack);
+/* attack_register, attack_unregister - all that a module does when it is loaded and unloaded. */
+void attack_register(const struct attack *attack);
+void attack_unregister(void);
 
 /* attack_detail - the last part of the report line, as for printk, without a line's end. */
 __printf(1, 2) void attack_detail(const char *format, ...);
@@ -70,9 +74,15 @@ bool attack_read_only(const void *address);
 #define ATTACK_MODULE(attack)                                                \
 	static int __init attack_init(void)                                  \
 	{                                                                    \
-		return attack_run(&(attack));                                \
+		attack_register(&(attack));                                  \
+		return 0;                                                    \
 	}                                                                    \
 	module_init(attack_init);                                            \
+	static void __exit attack_exit(void)                                 \
+	{                                                                    \
+		attack_unregister();                                         \
+	}                                                                    \
+	module_exit(attack_exit);                                            \
 	MODULE_DESCRIPTION("Attack on the kernel's protections, for tests"); \
 	MODULE_LICENSE("Dual MIT/GPL")
 
