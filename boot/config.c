@@ -341,6 +341,13 @@ static const struct config_key keys[] = {
 	 .fallback = "0",
 	 .accepts = "0 to 60000 (milliseconds)",
 	 .max = 60000},
+	/* An idle machine is to have no exit: what is not asked for does not wake it up. */
+	{.name = "descriptor-scan",
+	 .parse = parse_number,
+	 .field = FIELD(descriptor_scan),
+	 .fallback = "0",
+	 .accepts = "0 to 10000 (milliseconds)",
+	 .max = 10000},
 	{.name = "debug-stats",
 	 .parse = parse_switch,
 	 .field = FIELD(debug_stats),

@@ -16,7 +16,7 @@
 #include "guest-support/include/secpod_abi.h"
 
 #define SECPOD_HANDOFF_MAGIC 0x30444f5043455301ULL
-#define SECPOD_HANDOFF_VERSION 2u
+#define SECPOD_HANDOFF_VERSION 3u
 
 /* Bound of the CPU table; a machine with more CPUs is declined with a message. */
 #define SECPOD_MAX_CPUS 256u
@@ -74,6 +74,7 @@ struct secpod_config {
 	uint32_t on_panic;    /* enum secpod_failure */
 	uint32_t flags;	      /* SECPOD_CFG_* */
 	uint32_t zero;
+	uint64_t descriptor_scan;	   /* TSC ticks between two looks, 0: at VM exits only */
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 

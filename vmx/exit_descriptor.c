@@ -14,6 +14,7 @@
 #include "vmx/advance.h"
 #include "vmx/audit.h"
 #include "vmx/descriptor_insn.h"
+#include "vmx/descriptor_scan.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
@@ -329,4 +330,5 @@ void descriptor_lock(struct vcpu *vcpu)
 
 	descriptor_pins_lock(&vcpu->descriptors, &gdtr, &idtr, (uint16_t)vmread(VMCS_GUEST_LDTR),
 			     &tr);
+	descriptor_scan_note(vcpu);
 }

@@ -108,7 +108,7 @@ static void protect_idt(const struct vcpu *vcpu)
 	paging.cpl = 0;
 	if (base & ~PAGE_MASK || vmread(VMCS_GUEST_IDTR_LIMIT) != PAGE_SIZE - 1 ||
 	    guest_walk(&paging, &memory, base, 0, &walk)) {
-		log_warn("the IDT is no page of its own; its contents are not protected");
+		log_warn("the IDT is no page of its own; its contents are only looked at");
 		return;
 	}
 	if (ept_protect(&vmx.ept, walk.gpa, PAGE_SIZE, EPT_READ) >= 0)

@@ -38,7 +38,10 @@ struct vcpu {
 	bool locked;			/* pins are noted, and hold */
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
-	uint64_t launch_cr0; /* as the firmware had them */
+	struct descriptor_contents contents; /* of the tables at LOCK */
+	struct descriptor_clock look;	     /* at the tables' contents */
+	int32_t cpuids_left;		     /* until one more CPUID exit looks as well */
+	uint64_t launch_cr0;		     /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct launch_msrs launch_msrs;
 	struct guest_event event; /* to be injected at the next VM entry */

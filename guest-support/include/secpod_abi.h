@@ -85,7 +85,7 @@
 	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \
 	X(MISC_ENABLE, "misc-enable", "the XD disable bit of IA32_MISC_ENABLE")                    \
 	X(VMX_MSR, "vmx-msr", "writes to the VMX capability registers")                            \
-	X(DESCRIPTOR_TABLE, "descriptor-table", "other values in GDTR, IDTR, LDTR, TR")            \
+	X(DESCRIPTOR_TABLE, "descriptor-table", "another GDT, IDT, LDT or TSS, or other contents") \
 	X(SECURE_SPACE, "secure-space", "reads, writes, fetches and page walks in the monitor")    \
 	X(INSTRUCTION, "instruction", "VMX, SMX and other instructions the guest does not have")   \
 	X(HYPERCALL, "hypercall", "malformed hypercalls")                                          \
@@ -121,7 +121,7 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(FEATURE_CONTROL, "value", "now", "msr", "")           \
 	X(MISC_ENABLE, "value", "now", "msr", "")               \
 	X(VMX_MSR, "value", "now", "msr", "")                   \
-	X(DESCRIPTOR_TABLE, "base", "limit", "table", "pinned") \
+	X(DESCRIPTOR_TABLE, "base", "value", "table", "pinned") \
 	X(SECURE_SPACE, "gpa", "access", "linear", "")          \
 	X(INSTRUCTION, "exit", "qualification", "rax", "")      \
 	X(HYPERCALL, "number", "error", "rdi", "rsi")           \

@@ -72,6 +72,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->boot_attempts, expected.boot_attempts);
 	assert_int_equal(config->skip_key, expected.skip_key);
 	assert_int_equal(config->skip_timeout, expected.skip_timeout);
+	assert_int_equal(config->descriptor_scan, expected.descriptor_scan);
 	assert_true(config->debug_stats == expected.debug_stats);
 	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
@@ -94,6 +95,7 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.boot_attempts, 0);
 	assert_int_equal(config.skip_key, CONFIG_KEY(0, 's'));
 	assert_int_equal(config.skip_timeout, 0);
+	assert_int_equal(config.descriptor_scan, 0);
 	assert_false(config.debug_stats);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
 		assert_int_equal(config.policy[rule], SECPOD_ANSWER_DENY);
@@ -119,6 +121,7 @@ static void every_key_is_read(void **state)
 			       "boot-attempts = 3\n"
 			       "skip-key = f12\n"
 			       "skip-timeout = 1500\n"
+			       "descriptor-scan = 250\n"
 			       "debug-stats = yes\n",
 			       &config, &reports),
 			 0);
@@ -135,6 +138,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.boot_attempts, 3);
 	assert_int_equal(config.skip_key, CONFIG_KEY(0x16, 0));
 	assert_int_equal(config.skip_timeout, 1500);
+	assert_int_equal(config.descriptor_scan, 250);
 	assert_true(config.debug_stats);
 }
 
@@ -205,6 +209,7 @@ static void values_are_read_exactly(void **state)
 		{"boot-attempts = 255", offsetof(struct config, boot_attempts), 255},
 		{"boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255},
 		{"skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000},
+		{"descriptor-scan = 10000", offsetof(struct config, descriptor_scan), 10000},
 		{"skip-key = none", offsetof(struct config, skip_key), 0},
 		{"skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0)},
 		{"skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r')},
@@ -278,6 +283,7 @@ static void bad_values_are_reported_and_the_default_holds(void **state)
 		"skip-key = ab",
 		"skip-key = fx",
 		"skip-timeout = 60001",
+		"descriptor-scan = 10001",
 		"skip-timeout = 1 s",
 		"debug-stats = 1",
 		"policy.cr0 =",
