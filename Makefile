@@ -104,7 +104,7 @@ test: setup
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 	scripts/system-tests $(T)
 
 bench: setup
