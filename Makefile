@@ -69,7 +69,8 @@ setup:
 # ---- images and machines
 
 # Everything the guest side of a disk image is made of.
-IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz
+IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
+	build/tests/linux/initramfs-phases.cpio.gz
 
 .PHONY: image run shell run-kvm
 image: all $(IMAGE_PARTS)
@@ -104,7 +105,7 @@ test: setup
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 	scripts/system-tests $(T)
 
 bench: setup

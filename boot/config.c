@@ -262,12 +262,12 @@ static int parse_guid(const struct config_key *key, const char *value, size_t le
 #define FIELD(name) offsetof(struct config, name)
 
 #define POLICY_PREFIX "policy."
-#define POLICY_KEY(id, rule, refuses)                       \
-	{.name = POLICY_PREFIX rule,                        \
-	 .parse = parse_answer,                             \
-	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id, \
-	 .fallback = "deny",                                \
-	 .accepts = "off, log, deny, panic",                \
+#define POLICY_KEY(id, rule, refuses)                                                             \
+	{.name = POLICY_PREFIX rule,                                                              \
+	 .parse = parse_answer,                                                                   \
+	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id,                                       \
+	 .fallback = SECPOD_RULE_DEFAULT(SECPOD_RULE_##id) == SECPOD_ANSWER_LOG ? "log" : "deny", \
+	 .accepts = "off, log, deny, panic",                                                      \
 	 .choices = answers},
 
 static const struct config_key keys[] = {
@@ -341,9 +341,21 @@ static const struct config_key keys[] = {
 	 .fallback = "0",
 	 .accepts = "0 to 60000 (milliseconds)",
 	 .max = 60000},
+	/* An idle machine is to have no exit: what is not asked for does not wake it up. */
+	{.name = "descriptor-scan",
+	 .parse = parse_number,
+	 .field = FIELD(descriptor_scan),
+	 .fallback = "0",
+	 .accepts = "0 to 10000 (milliseconds)",
+	 .max = 10000},
 	{.name = "debug-stats",
 	 .parse = parse_switch,
 	 .field = FIELD(debug_stats),
+	 .fallback = "no",
+	 .accepts = "yes, no"},
+	{.name = "paging-delegation",
+	 .parse = parse_switch,
+	 .field = FIELD(paging_delegation),
 	 .fallback = "no",
 	 .accepts = "yes, no"},
 	/* clang-format off */

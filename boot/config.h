@@ -40,8 +40,10 @@ struct config {
 	uint32_t on_panic;   /* enum secpod_failure */
 	uint32_t boot_attempts;
 	uint32_t skip_key;
-	uint32_t skip_timeout; /* milliseconds */
+	uint32_t skip_timeout;	  /* milliseconds */
+	uint32_t descriptor_scan; /* milliseconds, 0: at VM exits only */
 	bool debug_stats;
+	bool paging_delegation;
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 

@@ -12,6 +12,9 @@
 #define PAGE 0x1000ul
 #define KIB 0x400ul
 #define MIB 0x100000ul
+/* Long against the reading of either clock, short against a boot. */
+#define SAMPLE_MS 10u
+#define US_PER_MS 1000u
 
 extern const uint8_t monitor_image[] __attribute__((visibility("hidden")));
 extern const uint8_t monitor_image_end[] __attribute__((visibility("hidden")));
@@ -47,6 +50,17 @@ static uint64_t acpi_rsdp(void)
 	return 0;
 }
 
+/* TSC ticks in so many milliseconds, by the firmware's clock. */
+static uint64_t tsc_ticks(uint32_t milliseconds)
+{
+	uint64_t begin = __builtin_ia32_rdtsc();
+
+	if (milliseconds == 0)
+		return 0;
+	boot_services->Stall((UINTN)SAMPLE_MS * US_PER_MS);
+	return (__builtin_ia32_rdtsc() - begin) * milliseconds / SAMPLE_MS;
+}
+
 static void fill_config(struct secpod_config *out, const struct config *config)
 {
 	*out = (struct secpod_config){
@@ -54,7 +68,9 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.serial_port = config->serial_port,
 		.serial_baud = config->serial_baud,
 		.on_panic = config->on_panic,
-		.flags = config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0,
+		.flags = (config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
+			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0),
+		.descriptor_scan = tsc_ticks(config->descriptor_scan),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "secpod/descriptor_policy.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -117,25 +116,6 @@ static uint64_t word_at(const void *table, uint32_t offset)
 	return word;
 }
 
-static int changed(struct descriptor_change *change, uint32_t offset, uint64_t locked, uint64_t now,
-		   const char *reason)
-{
-	*change = (struct descriptor_change){offset, locked, now, reason};
-	return -EPERM;
-}
-
-int idt_compare(const void *locked, const void *now, uint32_t bytes,
-		struct descriptor_change *change)
-{
-	for (uint32_t at = 0; at + 8 <= bytes; at += 8) {
-		uint64_t was = word_at(locked, at), is = word_at(now, at);
-
-		if (was != is)
-			return changed(change, at, was, is, "a gate of the IDT");
-	}
-	return 0;
-}
-
 /* Segments a user may have: set_thread_area() makes nothing else. */
 static bool tls_ok(uint64_t descriptor)
 {
@@ -162,29 +142,16 @@ static uint64_t cpu_writes(uint64_t locked)
 	return is_tss(locked) ? DESCRIPTOR_BUSY : 0;
 }
 
-int gdt_compare(const void *locked, const void *now, uint32_t bytes,
-		struct descriptor_change *change)
+static bool gdt_word_ok(uint32_t slot, uint64_t locked, uint64_t now)
 {
-	for (uint32_t slot = 0; slot * 8 + 8 <= bytes; slot++) {
-		uint64_t was = word_at(locked, slot * 8), is = word_at(now, slot * 8);
-		bool ok = ((was ^ is) & ~cpu_writes(was)) == 0;
-		const char *reason = "a descriptor of the GDT";
-
-		if (slot >= LINUX_GDT_TLS_FIRST && slot <= LINUX_GDT_TLS_LAST) {
-			ok = tls_ok(is);
-			reason = "no user segment in a TLS slot";
-		} else if (slot == LINUX_GDT_LDT) {
-			ok = ldt_ok(is);
-			reason = "no LDT in the LDT slot";
-		} else if (slot == LINUX_GDT_LDT + 1) {
-			/* The upper half of its base, if the lower half is one of an LDT. */
-			ok = is >> 32 == 0;
-			reason = "no LDT in the LDT slot";
-		}
-		if (!ok)
-			return changed(change, slot * 8, was, is, reason);
-	}
-	return 0;
+	if (slot >= LINUX_GDT_TLS_FIRST && slot <= LINUX_GDT_TLS_LAST)
+		return tls_ok(now);
+	if (slot == LINUX_GDT_LDT)
+		return ldt_ok(now);
+	/* The upper half of its base, if the lower half is one of an LDT. */
+	if (slot == LINUX_GDT_LDT + 1)
+		return now >> 32 == 0;
+	return ((locked ^ now) & ~cpu_writes(locked)) == 0;
 }
 
 /*
@@ -193,21 +160,45 @@ int gdt_compare(const void *locked, const void *now, uint32_t bytes,
  */
 #define TSS_RSP0 4u
 #define TSS_IST1 36u
-#define TSS_IST_COUNT 7u
+#define TSS_IST7 84u
 
-int tss_compare(const void *locked, const void *now, struct descriptor_change *change)
+static bool tss_word_moves(uint32_t offset)
 {
-	uint64_t was = word_at(locked, TSS_RSP0), is = word_at(now, TSS_RSP0);
+	return offset != TSS_RSP0 && !(offset >= TSS_IST1 && offset <= TSS_IST7);
+}
 
-	if (was != is)
-		return changed(change, TSS_RSP0, was, is, "the stack of the kernel's entry");
-	for (uint32_t i = 0; i < TSS_IST_COUNT; i++) {
-		const uint32_t at = TSS_IST1 + 8 * i;
-
-		was = word_at(locked, at);
-		is = word_at(now, at);
-		if (was != is)
-			return changed(change, at, was, is, "an interrupt stack");
+static bool word_ok(enum descriptor_register table, uint32_t offset, uint64_t locked, uint64_t now)
+{
+	if (locked == now)
+		return true;
+	switch (table) {
+	case DESCRIPTOR_GDTR:
+		return gdt_word_ok(offset / 8, locked, now);
+	case DESCRIPTOR_TR:
+		return tss_word_moves(offset);
+	default:
+		return false;
 	}
-	return 0;
+}
+
+bool descriptor_next_change(enum descriptor_register table, const void *locked, const void *now,
+			    uint32_t bytes, uint32_t from, struct descriptor_change *change)
+{
+	/* The fields of a TSS lie four bytes off. */
+	if (table == DESCRIPTOR_TR && from < TSS_RSP0)
+		from = TSS_RSP0;
+	for (uint32_t at = from; at + 8 <= bytes; at += 8) {
+		*change = (struct descriptor_change){at, word_at(locked, at), word_at(now, at)};
+		if (!word_ok(table, at, change->locked, change->now))
+			return true;
+	}
+	return false;
+}
+
+bool descriptor_look_due(struct descriptor_clock *clock, uint64_t now)
+{
+	if (now - clock->tsc < DESCRIPTOR_LOOK_TICKS && ++clock->passed < DESCRIPTOR_LOOK_EXITS)
+		return false;
+	*clock = (struct descriptor_clock){now, 0};
+	return true;
 }

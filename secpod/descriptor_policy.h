@@ -8,9 +8,9 @@
  *
  * Contents are compared, not write-protected, as far as they share pages with what Linux writes
  * all the time: the GDT's TLS slots at context switches, TSS.sp2 at every system call. EPT rights
- * for these pages would turn each of them into an exit. The IDT has pages of its own that Linux
- * never writes after boot; its frames may be made read-only in the EPT, and are compared all the
- * same, because the linear address can be mapped to other frames.
+ * for these pages would turn each of them into an exit. The IDT has a page of its own that Linux
+ * never writes after boot; it is read-only in the EPT, and compared only where that page is not the
+ * one its linear address leads to.
  */
 #ifndef SECPOD_SECPOD_DESCRIPTOR_POLICY_H
 #define SECPOD_SECPOD_DESCRIPTOR_POLICY_H
@@ -41,6 +41,8 @@ enum descriptor_register {
 	DESCRIPTOR_TR,
 	DESCRIPTOR_COUNT
 };
+/* Added to it: not the register, but what its table holds. */
+#define DESCRIPTOR_CONTENTS 0x10u
 
 /* One CPU's values at LOCK. */
 struct descriptor_pins {
@@ -111,29 +113,53 @@ enum verdict descriptor_load_ldt(struct descriptor_pins *pins, uint16_t selector
 #define LINUX_LDT_SELECTOR (LINUX_GDT_LDT * 8u)
 
 #define IDT_BYTES 4096u
-#define GDT_MAX_BYTES 65536u
 #define TSS64_BYTES 104u
+/* What is noted of a GDT: Linux's has 128 bytes. A longer one is watched as far as this. */
+#define GDT_NOTED_BYTES 512u
+
+/* What one CPU's tables held at LOCK. */
+struct descriptor_contents {
+	uint32_t gdt_bytes; /* 0: nothing is noted */
+	uint8_t gdt[GDT_NOTED_BYTES];
+	uint8_t tss[TSS64_BYTES];
+};
 
 /* A place where a table differs from what it was at LOCK. */
 struct descriptor_change {
 	uint32_t offset; /* of the 8 bytes, bytes */
 	uint64_t locked, now;
-	const char *reason;
 };
 
 /*
- * idt_compare - every gate as it was. bytes: size of both copies (limit + 1).
- * gdt_compare - code, data and other descriptors as they were, except that the CPU may set
- *   accessed bits, that a TSS may become busy, that the TLS slots hold what a user may have
- *   (nothing, or segments of DPL 3), and that the LDT slot holds nothing or an LDT.
- * tss_compare - RSP0 and the interrupt stacks, in TSS64_BYTES; not what Linux or ioperm() changes.
- * locked, now: copies in monitor memory. Bytes beyond the last whole 8 are not looked at.
- * Result: 0, or -EPERM and *change.
+ * descriptor_next_change - find the first place, from byte `from` on, where a table holds what it
+ * may not.
+ * table: DESCRIPTOR_IDTR: every gate stays as it was.
+ *   DESCRIPTOR_GDTR: every descriptor does, except that the CPU may set accessed bits, that a TSS
+ *   may become busy, that the TLS slots hold what a user may have (nothing, or segments of DPL 3),
+ *   and that the LDT slot holds nothing or an LDT.
+ *   DESCRIPTOR_TR: RSP0 and the interrupt stacks stay; not what Linux or ioperm() changes.
+ * locked, now: copies of the whole table in monitor memory, each of `bytes`. Bytes behind the last
+ * whole 8 are not looked at.
+ * Result: true and *change; go on at change->offset + 8. False: there is none.
  */
-int idt_compare(const void *locked, const void *now, uint32_t bytes,
-		struct descriptor_change *change);
-int gdt_compare(const void *locked, const void *now, uint32_t bytes,
-		struct descriptor_change *change);
-int tss_compare(const void *locked, const void *now, struct descriptor_change *change);
+bool descriptor_next_change(enum descriptor_register table, const void *locked, const void *now,
+			    uint32_t bytes, uint32_t from, struct descriptor_change *change);
+
+/* When a CPU last looked at its tables. */
+struct descriptor_clock {
+	uint64_t tsc;
+	uint32_t passed; /* exits since then */
+};
+
+/*
+ * A look takes about as long as two VM exits. With 2^22 ticks between two, one or two milliseconds,
+ * it can take no noticeable share of the time, however often the guest exits.
+ */
+#define DESCRIPTOR_LOOK_TICKS (1ULL << 22)
+/* The guest can set the time stamp: after so many exits there is a look whatever the time. */
+#define DESCRIPTOR_LOOK_EXITS 64u
+
+/* descriptor_look_due - at an exit, at time now (TSC): is it time to look? Then the clock starts anew. */
+bool descriptor_look_due(struct descriptor_clock *clock, uint64_t now);
 
 #endif

@@ -18,7 +18,7 @@ int policy_init(struct policy *policy, const uint8_t configured[SECPOD_POLICY_MA
 		uint8_t answer = configured[rule];
 
 		if (answer >= SECPOD_ANSWER_COUNT) {
-			answer = RULE_DEFAULT_ANSWER;
+			answer = SECPOD_ANSWER_DENY;
 			result = -EINVAL;
 		}
 		policy->answer[rule] = answer;
@@ -28,7 +28,7 @@ int policy_init(struct policy *policy, const uint8_t configured[SECPOD_POLICY_MA
 
 uint8_t policy_answer(const struct policy *policy, uint32_t rule)
 {
-	return rule < SECPOD_RULE_COUNT ? policy->answer[rule] : RULE_DEFAULT_ANSWER;
+	return rule < SECPOD_RULE_COUNT ? policy->answer[rule] : SECPOD_ANSWER_DENY;
 }
 
 bool policy_records(const struct policy *policy, uint32_t rule)

@@ -24,6 +24,11 @@ static const struct rule rules[SECPOD_RULE_COUNT] = {
 	MANDATORY(MTRR, "the monitor's memory would have two types at a time"),
 	MANDATORY(HYPERCALL, "what is malformed has no meaning that could pass"),
 	MANDATORY(TASK_SWITCH, "they always exit, and the monitor does not carry them out"),
+	MANDATORY(PT_ENTRY, "the CPU and the monitor would read the entry differently"),
+	MANDATORY(PT_TYPE, "a page table could be written, or have two places"),
+	MANDATORY(PT_SECURE, "the guest would reach into the monitor's memory"),
+	MANDATORY(PT_ROOT, "the CPU would run on page tables nobody has judged"),
+	MANDATORY(PT_STORE, "the monitor cannot carry out what it does not know"),
 	/* clang-format on */
 };
 

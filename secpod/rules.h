@@ -18,9 +18,6 @@ struct rule {
 	const char *mandatory;
 };
 
-/* The answer that holds unless the configuration has another. */
-#define RULE_DEFAULT_ANSWER SECPOD_ANSWER_DENY
-
 /* rule_of - the row of a rule (SECPOD_RULE_*); NULL when there is none. */
 const struct rule *rule_of(uint32_t rule);
 

@@ -16,7 +16,7 @@
 #include "guest-support/include/secpod_abi.h"
 
 #define SECPOD_HANDOFF_MAGIC 0x30444f5043455301ULL
-#define SECPOD_HANDOFF_VERSION 2u
+#define SECPOD_HANDOFF_VERSION 3u
 
 /* Bound of the CPU table; a machine with more CPUs is declined with a message. */
 #define SECPOD_MAX_CPUS 256u
@@ -66,6 +66,7 @@ enum secpod_failure { SECPOD_FAIL_HALT = 0, SECPOD_FAIL_RESET = 1 };
 
 #define SECPOD_CFG_DEBUG_STATS \
 	(1u << 0) /* statistics readable through CPUID, root-mode time counted */
+#define SECPOD_CFG_DELEGATION (1u << 1) /* the guest's page tables are read-only to it */
 
 struct secpod_config {
 	uint32_t log_level;   /* enum log_level of vmm/log.h: 0 error, 1 warning, 2 info, 3 debug */
@@ -74,6 +75,7 @@ struct secpod_config {
 	uint32_t on_panic;    /* enum secpod_failure */
 	uint32_t flags;	      /* SECPOD_CFG_* */
 	uint32_t zero;
+	uint64_t descriptor_scan;	   /* TSC ticks between two looks, 0: at VM exits only */
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 };
 

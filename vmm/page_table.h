@@ -10,18 +10,7 @@
 #include <stdint.h>
 
 #include "vmm/page_pool.h"
-
-#define PTE_P (1ULL << 0)
-#define PTE_RW (1ULL << 1)
-#define PTE_US (1ULL << 2)
-#define PTE_PWT (1ULL << 3)
-#define PTE_PCD (1ULL << 4)
-#define PTE_A (1ULL << 5)
-#define PTE_D (1ULL << 6)
-#define PTE_PS (1ULL << 7) /* leaf above the last level */
-#define PTE_G (1ULL << 8)
-#define PTE_NX (1ULL << 63)
-#define PTE_ADDR 0x000ffffffffff000ULL
+#include "vmm/x86.h"
 
 /* What a page may be used for. There is no writable and executable kind. */
 #define PAGE_CODE 0ULL

@@ -28,9 +28,22 @@
 #define CR0_PG X86_BIT(31)
 
 /* CR3 */
+#define CR3_ROOT X86_U64(0x000ffffffffff000)
 #define CR3_NOFLUSH X86_BIT(63) /* MOV to CR3 with CR4.PCIDE: keep the PCID's translations */
-
 #define CR3_LAM (X86_BIT(61) | X86_BIT(62)) /* LAM_U57, LAM_U48 */
+
+/* Paging-structure entries, "4-Level Paging and 5-Level Paging": the tables of entry formats */
+#define PTE_P X86_BIT(0)
+#define PTE_RW X86_BIT(1)
+#define PTE_US X86_BIT(2)
+#define PTE_PWT X86_BIT(3)
+#define PTE_PCD X86_BIT(4)
+#define PTE_A X86_BIT(5)
+#define PTE_D X86_BIT(6)
+#define PTE_PS X86_BIT(7) /* leaf above the last level; in the last level PAT */
+#define PTE_G X86_BIT(8)
+#define PTE_NX X86_BIT(63)
+#define PTE_ADDR X86_U64(0x000ffffffffff000)
 
 /* CR4 */
 #define CR4_VME X86_BIT(0)
@@ -79,6 +92,7 @@
 #define RFLAGS_SF X86_BIT(7)
 #define RFLAGS_TF X86_BIT(8)
 #define RFLAGS_IF X86_BIT(9)
+#define RFLAGS_DF X86_BIT(10)
 #define RFLAGS_OF X86_BIT(11)
 #define RFLAGS_RF X86_BIT(16)
 #define RFLAGS_VM X86_BIT(17)
@@ -152,6 +166,7 @@
 #define MSR_SYSENTER_ESP 0x175
 #define MSR_SYSENTER_EIP 0x176
 #define MSR_MISC_ENABLE 0x1a0
+#define MISC_ENABLE_PEBS_UNAVAILABLE X86_BIT(12)
 #define MISC_ENABLE_LIMIT_CPUID X86_BIT(22)
 #define MISC_ENABLE_XD_DISABLE X86_BIT(34)
 #define MSR_DEBUGCTL 0x1d9
@@ -199,6 +214,7 @@
 #define MSR_VMX_TRUE_ENTRY_CTLS 0x490
 #define MSR_VMX_LAST 0x493 /* IA32_VMX_EXIT_CTLS2 */
 #define MSR_RTIT_OUTPUT_BASE 0x560
+#define MSR_RTIT_CTL 0x570
 #define MSR_RTIT_LAST 0x58f
 #define MSR_DS_AREA 0x600
 #define MSR_U_CET 0x6a0
@@ -263,6 +279,7 @@
 #define CPUID_6_EAX_THREAD_DIRECTOR (1u << 23)
 #define CPUID_PERFMON 0xa
 #define CPUID_XSTATE 0xd
+#define CPUID_D_1_EAX_XSAVES (1u << 3)
 #define CPUID_SGX 0x12
 #define CPUID_PT 0x14
 #define CPUID_KEY_LOCKER 0x19

@@ -32,4 +32,18 @@ static inline void guest_advance(void)
 		guest_advance_flags(flags);
 }
 
+/* guest_stored - an emulated store is done: the new RIP and RFLAGS; what follows an instruction. */
+static inline void guest_stored(uint64_t rip, uint64_t flags)
+{
+	uint32_t interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	vmwrite(VMCS_GUEST_RIP, rip);
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+	if (__builtin_expect(interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS), 0))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			interruptibility & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	if (__builtin_expect(flags & RFLAGS_TF, 0))
+		guest_advance_flags(flags);
+}
+
 #endif

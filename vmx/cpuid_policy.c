@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guest-support/include/secpod_abi.h"
+#include "secpod/register_policy.h"
 #include "vmm/x86.h"
 #include "vmx/vmcs.h"
 
@@ -63,7 +64,10 @@ static const struct hidden_bits hidden[] = {
 	 {CPUID_7_1_EAX_HRESET, 0, 0, 0},
 	 0,
 	 "goes with hardware feedback"},
-	{CPUID_SLOT_XSTATE_1, {1u << 3, 0, 0, 0}, PROC2_XSAVES, "XSAVES: #UD unless enabled"},
+	{CPUID_SLOT_XSTATE_1,
+	 {CPUID_D_1_EAX_XSAVES, 0, 0, 0},
+	 PROC2_XSAVES,
+	 "XSAVES: #UD unless enabled"},
 	{CPUID_SLOT_PT, {~0u, ~0u, ~0u, ~0u}, 0, "Processor Trace is hidden"},
 	{CPUID_SLOT_KEY_LOCKER, {~0u, ~0u, ~0u, ~0u}, 0, "key locker is hidden"},
 	{CPUID_SLOT_PCONFIG, {~0u, ~0u, ~0u, ~0u}, PROC2_PCONFIG, "#UD unless enabled"},
@@ -78,21 +82,36 @@ const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES] = {
 	[CPUID_FEATURES] = ALL_SUBLEAVES(CPUID_SLOT_FEATURES),
 	[CPUID_THERMAL] = ALL_SUBLEAVES(CPUID_SLOT_THERMAL),
 	[CPUID_STRUCTURED] = {CPUID_SLOT_STRUCTURED_0, CPUID_SLOT_STRUCTURED_1, CPUID_SLOT_NONE},
-	[CPUID_XSTATE] = {CPUID_SLOT_NONE, CPUID_SLOT_XSTATE_1, CPUID_SLOT_NONE},
+	[CPUID_XSTATE] = {CPUID_SLOT_XSTATE_0, CPUID_SLOT_XSTATE_1, CPUID_SLOT_NONE},
 	[CPUID_PT] = ALL_SUBLEAVES(CPUID_SLOT_PT),
 	[CPUID_KEY_LOCKER] = ALL_SUBLEAVES(CPUID_SLOT_KEY_LOCKER),
 	[CPUID_PCONFIG] = ALL_SUBLEAVES(CPUID_SLOT_PCONFIG),
 };
 
-void cpuid_policy_build(struct cpuid_policy *policy, uint32_t proc2, bool stats)
+/* State components that XCR0 and IA32_XSS cannot be given are none that the CPU has. */
+static void hide_state_components(struct cpuid_policy *policy)
 {
-	policy->stats = stats;
+	const uint64_t user = register_class_bits(REGISTER_XCR0, CLASS_PASSED);
+	const uint64_t supervisor = register_class_bits(REGISTER_XSS, CLASS_PASSED);
+
+	policy->keep[CPUID_SLOT_XSTATE_0].eax = (uint32_t)user;
+	policy->keep[CPUID_SLOT_XSTATE_0].edx = (uint32_t)(user >> 32);
+	policy->keep[CPUID_SLOT_XSTATE_1].ecx = (uint32_t)supervisor;
+	policy->keep[CPUID_SLOT_XSTATE_1].edx = (uint32_t)(supervisor >> 32);
+}
+
+void cpuid_policy_build(struct cpuid_policy *policy, const struct cpuid_machine *machine)
+{
+	policy->max_basic = machine->max_basic;
+	policy->max_extended = machine->max_extended;
+	policy->stats = machine->stats;
 	memset(policy->keep, 0xff, sizeof(policy->keep));
+	hide_state_components(policy);
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
 		const struct hidden_bits *h = &hidden[i];
 		struct cpuid_regs *keep = &policy->keep[h->slot];
 
-		if (h->unless_proc2 && (proc2 & h->unless_proc2) == h->unless_proc2)
+		if (h->unless_proc2 && (machine->proc2 & h->unless_proc2) == h->unless_proc2)
 			continue;
 		keep->eax &= ~h->clear.eax;
 		keep->ebx &= ~h->clear.ebx;

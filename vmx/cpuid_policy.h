@@ -22,6 +22,7 @@ enum cpuid_slot {
 	CPUID_SLOT_THERMAL,
 	CPUID_SLOT_STRUCTURED_0,
 	CPUID_SLOT_STRUCTURED_1,
+	CPUID_SLOT_XSTATE_0,
 	CPUID_SLOT_XSTATE_1,
 	CPUID_SLOT_PT,
 	CPUID_SLOT_KEY_LOCKER,
@@ -33,23 +34,53 @@ enum cpuid_slot {
 /* What is fixed when the machine is launched, worked out once: CPUID is the exit programs cause most. */
 struct cpuid_policy {
 	struct cpuid_regs keep[CPUID_SLOT_COUNT]; /* bits that are shown */
+	uint32_t max_basic;			  /* highest basic leaf of the CPUs */
+	uint32_t max_extended;			  /* highest leaf from CPUID_MAX_EXTENDED on */
 	bool stats;				  /* the statistics leaf answers */
 };
 
-/*
- * cpuid_policy_build - proc2: secondary controls in force, instructions they leave off are hidden;
- * stats: does the statistics leaf answer?
- */
-void cpuid_policy_build(struct cpuid_policy *policy, uint32_t proc2, bool stats);
+/* What the answers depend on; where CPUs differ, the least that all of them have. */
+struct cpuid_machine {
+	uint32_t proc2; /* secondary controls in force: instructions they leave off are hidden */
+	uint32_t max_basic;    /* CPUID.0H:EAX */
+	uint32_t max_extended; /* CPUID.80000000H:EAX */
+	bool stats;	       /* does the statistics leaf answer? */
+};
+
+void cpuid_policy_build(struct cpuid_policy *policy, const struct cpuid_machine *machine);
 
 /* Basic leaves below this have a row each, by subleaf: 0, 1, any other. */
 #define CPUID_BASIC_LEAVES 0x20u
 #define CPUID_SUBLEAF_CLASSES 3u
 extern const uint8_t cpuid_basic_slot[CPUID_BASIC_LEAVES][CPUID_SUBLEAF_CLASSES];
 
+/* cpuid_is_basic - a basic leaf that the CPU has; any other asks cpuid_is_hypervisor() and cpuid_resolve(). */
+static inline bool cpuid_is_basic(const struct cpuid_policy *policy, uint32_t leaf)
+{
+	return leaf <= policy->max_basic;
+}
+
+/* cpuid_is_hypervisor - is leaf in the range reserved for hypervisors (answered without the CPU)? */
+static inline bool cpuid_is_hypervisor(uint32_t leaf)
+{
+	return leaf >> 28 == 4u;
+}
+
+/*
+ * cpuid_resolve - the leaf whose data the CPU returns for leaf, not of the hypervisor's range: one that
+ * it does not have is answered as the highest basic leaf (with its subleaf), and has to be shown as that.
+ */
+static inline uint32_t cpuid_resolve(const struct cpuid_policy *policy, uint32_t leaf)
+{
+	if (cpuid_is_basic(policy, leaf) ||
+	    (leaf >= CPUID_MAX_EXTENDED && leaf <= policy->max_extended))
+		return leaf;
+	return policy->max_basic;
+}
+
 /*
  * cpuid_keep - the bits of the CPU's own answer that the guest is shown.
- * leaf, subleaf: EAX and ECX of the guest, leaf not of the hypervisor's range. CR4 bits that CPUID
+ * leaf: of cpuid_resolve(); subleaf: ECX of the guest. CR4 bits that CPUID
  * mirrors are those of root mode in the CPU's answer, see cpuid_mirror_cr4().
  */
 static inline const struct cpuid_regs *cpuid_keep(const struct cpuid_policy *policy, uint32_t leaf,
@@ -84,11 +115,5 @@ static inline uint32_t cpuid_mirror_cr4(uint32_t leaf, uint32_t subleaf, uint64_
 /* cpuid_hypervisor_leaf - a leaf of the hypervisor's range; phase: SECPOD_PHASE_*. */
 void cpuid_hypervisor_leaf(const struct cpuid_policy *policy, uint32_t leaf, uint32_t phase,
 			   struct cpuid_regs *regs);
-
-/* cpuid_is_hypervisor - is leaf in the range reserved for hypervisors (answered without the CPU)? */
-static inline bool cpuid_is_hypervisor(uint32_t leaf)
-{
-	return leaf >> 28 == 4u;
-}
 
 #endif

@@ -9,6 +9,7 @@
 #include "vmm/reset.h"
 #include "vmm/x86.h"
 #include "vmx/advance.h"
+#include "vmx/descriptor_scan.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -53,6 +54,7 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true},
 	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true},
 	[EXIT_REASON_INVEPT] = {exit_undefined, false},
+	[EXIT_REASON_PREEMPTION_TIMER] = {exit_preemption_timer, false},
 	[EXIT_REASON_INVVPID] = {exit_undefined, false},
 	[EXIT_REASON_XSETBV] = {exit_xsetbv, false},
 	[EXIT_REASON_VMFUNC] = {exit_undefined, false},
@@ -88,6 +90,7 @@ static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reaso
 	if (handlers[basic].may_vector)
 		read_vectoring(vcpu);
 	handlers[basic].handle(vcpu);
+	descriptor_scan(vcpu);
 }
 
 static void set_nmi_window(struct vcpu *vcpu, bool on)
@@ -180,6 +183,9 @@ void vmx_exit(void)
 	if (__builtin_expect(reason == EXIT_REASON_CPUID, 1)) {
 		vcpu->exits[EXIT_REASON_CPUID]++;
 		exit_cpuid(vcpu);
+		/* After LOCK often the only exits there are; each of them would be too often. */
+		if (__builtin_expect(--vcpu->cpuids_left < 0, 0))
+			descriptor_scan_cpuid(vcpu);
 	} else {
 		dispatch(vcpu, reason);
 	}

@@ -33,25 +33,31 @@ static __attribute__((noinline)) void hypervisor_range(struct guest_regs *regs)
 	regs->rdx = out.edx;
 }
 
+static inline void answer(struct guest_regs *regs, uint32_t leaf, uint32_t subleaf)
+{
+	const struct cpuid_regs *keep = cpuid_keep(&vmx.cpuid, leaf, subleaf);
+	struct cpuid_result cpu = cpuid(leaf, subleaf);
+
+	regs->rax = cpu.eax & keep->eax;
+	regs->rbx = cpu.ebx & keep->ebx;
+	regs->rcx = cpu.ecx & keep->ecx;
+	regs->rdx = cpu.edx & keep->edx;
+	if (cpuid_mirrors_cr4(leaf))
+		regs->rcx = cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4),
+					     (uint32_t)regs->rcx);
+}
+
 void exit_cpuid(struct vcpu *vcpu)
 {
 	struct guest_regs *regs = vcpu->regs;
 	uint32_t leaf = (uint32_t)regs->rax;
 	uint32_t subleaf = (uint32_t)regs->rcx;
 
-	if (__builtin_expect(cpuid_is_hypervisor(leaf), 0)) {
+	if (__builtin_expect(cpuid_is_basic(&vmx.cpuid, leaf), 1))
+		answer(regs, leaf, subleaf);
+	else if (cpuid_is_hypervisor(leaf))
 		hypervisor_range(regs);
-	} else {
-		const struct cpuid_regs *keep = cpuid_keep(&vmx.cpuid, leaf, subleaf);
-		struct cpuid_result cpu = cpuid(leaf, subleaf);
-
-		regs->rax = cpu.eax & keep->eax;
-		regs->rbx = cpu.ebx & keep->ebx;
-		regs->rcx = cpu.ecx & keep->ecx;
-		regs->rdx = cpu.edx & keep->edx;
-		if (cpuid_mirrors_cr4(leaf))
-			regs->rcx = cpuid_mirror_cr4(leaf, subleaf, vmread(VMCS_GUEST_CR4),
-						     (uint32_t)regs->rcx);
-	}
+	else
+		answer(regs, cpuid_resolve(&vmx.cpuid, leaf), subleaf);
 	guest_advance();
 }

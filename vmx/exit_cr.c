@@ -9,6 +9,7 @@
 #include "vmx/cr_rules.h"
 #include "vmx/advance.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
@@ -122,7 +123,13 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	/* PDPTEs come from the new root, and are checked before it is loaded. */
 	if (result.load_pdptes && load_pdptes(vcpu, result.value))
 		return -EPERM;
-	lock_watch(vcpu, result.value);
+	lock_watch(vcpu, value);
+	if (vcpu->delegating) {
+		int error = delegation_load(vcpu, value);
+
+		if (error)
+			return error;
+	}
 	vmwrite(VMCS_GUEST_CR3, result.value);
 	if (result.flush)
 		vmx_invvpid(vcpu->caps.ept_vpid & EPT_CAP_INVVPID_RETAIN_GLOBALS
@@ -170,8 +177,8 @@ void exit_cr_access(struct vcpu *vcpu)
 		panic("control-register exit that no control asks for: CR%u, type %u", number,
 		      type);
 
-	if (error)
+	if (error && error != -EAGAIN)
 		guest_inject(vcpu, VECTOR_GP, 0);
-	else
+	else if (!error)
 		guest_advance();
 }

@@ -13,7 +13,9 @@
 #include "vmm/x86.h"
 #include "vmx/advance.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/descriptor_insn.h"
+#include "vmx/descriptor_scan.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
@@ -23,7 +25,8 @@
 #define ERROR_NONE 0u
 #define GUEST_REG_RSP 4u
 
-static const struct guest_walk_memory guest_memory = {guest_read, guest_write, guest_cmpxchg64};
+static const struct guest_walk_memory guest_memory = {guest_read, delegation_write,
+						      guest_cmpxchg64};
 
 /* What one exit is about. */
 struct access {
@@ -329,4 +332,5 @@ void descriptor_lock(struct vcpu *vcpu)
 
 	descriptor_pins_lock(&vcpu->descriptors, &gdtr, &idtr, (uint16_t)vmread(VMCS_GUEST_LDTR),
 			     &tr);
+	descriptor_scan_note(vcpu);
 }

@@ -6,6 +6,7 @@
 #include "vmm/panic.h"
 #include "vmm/x86.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -98,6 +99,9 @@ void exit_ept_violation(struct vcpu *vcpu)
 		idt_write(vcpu, gpa);
 		return;
 	}
+
+	if (delegation_violation(vcpu, gpa, qualification))
+		return;
 
 	result = ept_map_lazy(&vmx.ept, gpa);
 	if (result == EPT_FLUSH_NEEDED)

@@ -117,13 +117,14 @@ void exit_sipi(struct vcpu *vcpu)
 {
 	uint8_t page = (uint8_t)vmread(VMCS_EXIT_QUALIFICATION);
 
+	/* Written, not trusted: an emulator is known to save other values here at a SIPI exit. */
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
 	if (!start_page_ok(vcpu, page))
-		return; /* it goes on waiting */
+		return;
 	write_segment(SEG_CS, (uint16_t)(page << 8), (uint64_t)page << PAGE_SHIFT, REAL_MODE_LIMIT,
 		      RIGHTS_CODE);
 	vmwrite(VMCS_GUEST_RIP, 0);
-	/* Written, not trusted: an emulator is known to save other values here at a SIPI exit. */
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	vcpu->waiting_for_sipi = false;
 }

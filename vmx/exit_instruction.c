@@ -13,6 +13,7 @@
 #include "vmx/cr_rules.h"
 #include "vmx/advance.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
@@ -67,7 +68,7 @@ static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
 static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t size)
 {
 	(void)context;
-	return guest_write(gpa, from, size);
+	return delegation_write(gpa, from, size);
 }
 
 static void machine_stats(void *context, struct secpod_stats *stats)

@@ -140,30 +140,17 @@ static int judge_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value, bo
 
 static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	const struct msr_rule *rule = msr_rule_of(msr);
 	bool write;
 	int error = judge_write(vcpu, msr, value, &write);
 
 	if (error || !write)
 		return error;
-	switch (rule->write) {
-	case MSR_IGNORE:
-		return 0;
-	case MSR_LOCKED:
-	case MSR_REFUSE:
-		return -EPERM;
-	case MSR_MTRR:
+	if (msr_rule_of(msr)->write == MSR_WRITE_MTRR)
 		return write_mtrr(vcpu, msr, value);
-	case MSR_APIC_BASE_WRITE:
-		return apic_base_write_ok(rdmsr(msr), value, vmx.physical_bits)
-			       ? wrmsr_safe(msr, value)
-			       : -EPERM;
-	default:
-		error = guest_msr_write(msr, value);
-		if (!error && vcpu->locked && register_of_msr(msr) != REGISTER_COUNT)
-			register_pins_settle(&vcpu->pins, register_of_msr(msr), value);
-		return error;
-	}
+	error = guest_msr_write(msr, value);
+	if (!error && vcpu->locked && register_of_msr(msr) != REGISTER_COUNT)
+		register_pins_settle(&vcpu->pins, register_of_msr(msr), value);
+	return error;
 }
 
 void exit_rdmsr(struct vcpu *vcpu)
@@ -174,11 +161,11 @@ void exit_rdmsr(struct vcpu *vcpu)
 	int error;
 
 	switch (msr_rule_of(msr)->read) {
-	case MSR_LOCKED:
+	case MSR_READ_FEATURE_CONTROL:
 		error = rdmsr_safe(msr, &value);
 		value = feature_control_view(value);
 		break;
-	case MSR_REFUSE:
+	case MSR_READ_REFUSE:
 		error = -EPERM;
 		break;
 	default:

@@ -27,9 +27,15 @@ uint64_t guest_cr4(const struct vcpu *vcpu)
 	return (vmread(VMCS_GUEST_CR4) & ~mask) | (vmread(VMCS_CR4_SHADOW) & mask);
 }
 
-struct guest_paging guest_paging(const struct vcpu *vcpu)
+bool guest_has_1g_pages(void)
 {
 	const uint32_t page_1g = 1u << 26;
+
+	return cpuid(CPUID_EXTENDED_FEATURES, 0).edx & page_1g;
+}
+
+struct guest_paging guest_paging(const struct vcpu *vcpu)
+{
 	struct guest_paging paging = {
 		.cr0 = guest_cr0(vcpu),
 		.cr3 = vmread(VMCS_GUEST_CR3),
@@ -37,7 +43,7 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 		.efer = vmread(VMCS_GUEST_EFER),
 		.rflags = vmread(VMCS_GUEST_RFLAGS),
 		.physical_bits = vcpu->caps.physical_bits,
-		.pages_1g = cpuid(CPUID_EXTENDED_FEATURES, 0).edx & page_1g,
+		.pages_1g = guest_has_1g_pages(),
 		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
 	};
 

@@ -5,6 +5,7 @@
 #ifndef SECPOD_VMX_GUEST_STATE_H
 #define SECPOD_VMX_GUEST_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "secpod/register_policy.h"
@@ -14,6 +15,9 @@
 /* guest_cr0, guest_cr4 - what the guest reads: own bits from the register, the others from the shadow. */
 uint64_t guest_cr0(const struct vcpu *vcpu);
 uint64_t guest_cr4(const struct vcpu *vcpu);
+
+/* guest_has_1g_pages - CPUID.80000001H:EDX.Page1GB */
+bool guest_has_1g_pages(void);
 
 /* guest_paging - the state guest_walk() needs. */
 struct guest_paging guest_paging(const struct vcpu *vcpu);

@@ -7,16 +7,8 @@
 #include "vmm/x86.h"
 
 /* "Formats of ... Paging-Structure Entries" */
-#define PTE_P (1ULL << 0)
-#define PTE_RW (1ULL << 1)
-#define PTE_US (1ULL << 2)
-#define PTE_A (1ULL << 5)
-#define PTE_D (1ULL << 6)
-#define PTE_PS (1ULL << 7)
-#define PTE_XD (1ULL << 63)
 #define PTE_KEY_SHIFT 59u
 #define PTE_KEY_MASK 15u
-#define ADDRESS_52 0x000ffffffffff000ULL
 #define RANGE(high, low) ((~0ULL >> (63 - (high))) & (~0ULL << (low)))
 
 #define MAX_LEVELS 4u
@@ -93,7 +85,7 @@ static uint64_t reserved_bits(const struct guest_paging *paging, enum paging_mod
 	if (paging->physical_bits < 52)
 		reserved |= RANGE(51, paging->physical_bits);
 	if (!(paging->efer & EFER_NXE))
-		reserved |= PTE_XD;
+		reserved |= PTE_NX;
 	if (level == 4 || (level == 3 && !paging->pages_1g))
 		reserved |= PTE_PS;
 	if (level == 3 && (entry & PTE_PS))
@@ -106,7 +98,7 @@ static uint64_t reserved_bits(const struct guest_paging *paging, enum paging_mod
 static void note_rights(struct path *path, uint64_t entry)
 {
 	path->rights &= entry;
-	path->execute_disable = path->execute_disable || (entry & PTE_XD);
+	path->execute_disable = path->execute_disable || (entry & PTE_NX);
 }
 
 static void finish(struct path *path, uint64_t frame, uint64_t size, uint64_t gva)
@@ -133,10 +125,10 @@ static enum outcome descend(const struct guest_paging *paging,
 		note_rights(path, entry);
 		if (level == 1 || (entry & PTE_PS)) {
 			path->key = (unsigned int)(entry >> PTE_KEY_SHIFT) & PTE_KEY_MASK;
-			finish(path, entry & ADDRESS_52, 1ULL << shift, gva);
+			finish(path, entry & PTE_ADDR, 1ULL << shift, gva);
 			return FOUND;
 		}
-		base = entry & ADDRESS_52;
+		base = entry & PTE_ADDR;
 	}
 }
 
@@ -149,7 +141,7 @@ static enum outcome descend_pae(const struct guest_paging *paging,
 
 	if (!(pdpte & PTE_P))
 		return NOT_PRESENT;
-	return descend(paging, memory, MODE_PAE, 2, pdpte & ADDRESS_52, gva, path);
+	return descend(paging, memory, MODE_PAE, 2, pdpte & PTE_ADDR, gva, path);
 }
 
 /* "32-Bit Paging": 4 MiB pages have address bits 39:32 in bits 20:13, as many as the CPU has. */
@@ -289,8 +281,8 @@ static enum outcome walk_once(const struct guest_paging *paging,
 	case MODE_PAE:
 		return descend_pae(paging, memory, gva, path);
 	default:
-		return descend(paging, memory, MODE_4LEVEL, MAX_LEVELS, paging->cr3 & ADDRESS_52,
-			       gva, path);
+		return descend(paging, memory, MODE_4LEVEL, MAX_LEVELS, paging->cr3 & PTE_ADDR, gva,
+			       path);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "vmm/apic.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/panic.h"
+#include "vmx/delegation.h"
 #include "vmx/insn.h"
 #include "vmx/lock.h"
 #include "vmx/state.h"
@@ -20,6 +21,7 @@ static void invalidate_local(void *context)
 
 	(void)context;
 	lock_sync(this_vcpu());
+	delegation_sync(this_vcpu());
 	if (vmx_invept(type, vmx.eptp))
 		panic("INVEPT type %" PRIu64 " refused", type);
 }

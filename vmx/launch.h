@@ -8,6 +8,9 @@
 /* vmcs_setup - write every field of the current VMCS of vcpu. Result: 0, -EINVAL (a field was refused). */
 int vmcs_setup(struct vcpu *vcpu);
 
+/* vmcs_write_cr3_targets - the set as it is now into the current VMCS. Result: was every field accepted? */
+bool vmcs_write_cr3_targets(const struct cr3_targets *targets);
+
 /* vmx_leave_operation - back to the guest's context outside VMX operation; does not return. */
 _Noreturn void vmx_leave_operation(struct vcpu *vcpu);
 

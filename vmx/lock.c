@@ -7,17 +7,20 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
+#include "vmm/spinlock.h"
 #include "vmm/x86.h"
+#include "vmx/boot_roots.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/guest_walk.h"
 #include "vmx/insn.h"
+#include "vmx/launch.h"
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
 
-#define USER_HALF_ENTRIES 256u
-#define ENTRY_PRESENT 1u
-#define CR3_ROOT 0x000ffffffffff000ULL
+static struct spinlock boot_roots_lock;
+static struct boot_roots boot_roots;
 
 /* The machine's pinned registers that are not MSRs, or are MSRs held in the VMCS, as the guest sees them. */
 static void note_pins(struct vcpu *vcpu)
@@ -67,9 +70,13 @@ static void trap_registers(struct vcpu *vcpu)
 		vcpu->controls.proc2 |= PROC2_DESCRIPTOR_TABLE_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS2, vcpu->controls.proc2);
 	}
+	if (__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE))
+		return;
 	/* Nothing more to wait for in CR3. */
 	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
 	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
 void lock_sync(struct vcpu *vcpu)
@@ -104,7 +111,7 @@ static void protect_idt(const struct vcpu *vcpu)
 	paging.cpl = 0;
 	if (base & ~PAGE_MASK || vmread(VMCS_GUEST_IDTR_LIMIT) != PAGE_SIZE - 1 ||
 	    guest_walk(&paging, &memory, base, 0, &walk)) {
-		log_warn("the IDT is no page of its own; its contents are not protected");
+		log_warn("the IDT is no page of its own; its contents are only looked at");
 		return;
 	}
 	if (ept_protect(&vmx.ept, walk.gpa, PAGE_SIZE, EPT_READ) >= 0)
@@ -129,6 +136,7 @@ static int on_locked(void *context)
 }
 
 static const struct phase_hook hooks[] = {
+	{"page tables", delegation_activate, delegation_lock},
 	{"registers", NULL, on_locked},
 };
 
@@ -137,42 +145,70 @@ void lock_init(void)
 	phase_init(&vmx.phase, hooks, sizeof(hooks) / sizeof(hooks[0]), NULL);
 }
 
-static bool has_user_half(uint64_t cr3)
-{
-	uint64_t entry[USER_HALF_ENTRIES];
+enum text_state { TEXT_UNMAPPED, TEXT_WRITABLE, TEXT_READ_ONLY };
 
-	if (guest_read(cr3 & CR3_ROOT, entry, sizeof(entry)))
-		return false;
-	for (uint32_t i = 0; i < USER_HALF_ENTRIES; i++) {
-		if (entry[i] & ENTRY_PRESENT)
-			return true;
-	}
-	return false;
-}
-
-/* Mapped, but not for writing. Looking only: no flag is set. */
-static bool is_read_only(const struct vcpu *vcpu, uint64_t gva)
+/* How the page at gva is mapped for the kernel. Looking only: no flag is set. */
+static enum text_state text_state(const struct vcpu *vcpu, uint64_t gva)
 {
 	static const struct guest_walk_memory memory = {guest_read, guest_write, NULL};
 	struct guest_paging paging = guest_paging(vcpu);
 	struct guest_walk walk;
 
 	paging.cpl = 0;
-	return guest_walk(&paging, &memory, gva, WALK_WRITE, &walk) == -EFAULT &&
-	       (walk.error_code & PF_PRESENT);
+	if (!guest_walk(&paging, &memory, gva, WALK_WRITE, &walk))
+		return TEXT_WRITABLE;
+	return guest_walk(&paging, &memory, gva, 0, &walk) ? TEXT_UNMAPPED : TEXT_READ_ONLY;
 }
 
-void lock_watch(struct vcpu *vcpu, uint64_t cr3)
+static enum root_verdict judge_root(uint64_t root, enum text_state text)
 {
-	uint64_t entry = rdmsr(MSR_LSTAR);
+	const enum user_half half = user_half_of(guest_read, root);
+	enum root_verdict verdict;
 
-	/* In this order: thousands of CR3 loads patch text during boot, and fail at the walk. */
-	if (!entry || phase_current(&vmx.phase) != SECPOD_PHASE_GUEST ||
-	    !is_read_only(vcpu, entry) || !has_user_half(cr3) || !lockable(vcpu))
-		return;
+	spin_lock(&boot_roots_lock);
+	verdict = boot_roots_load(&boot_roots, root, half, text == TEXT_READ_ONLY);
+	spin_unlock(&boot_roots_lock);
+	return verdict;
+}
+
+static void lock_now(const struct vcpu *vcpu, uint64_t entry)
+{
 	if (phase_advance(&vmx.phase, SECPOD_PHASE_ACTIVE) ||
 	    phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED))
 		return;
-	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64 " exits so far on this CPU",
+	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64
+		 " control-register exits so far on this CPU",
 		 entry, vcpu->exits[EXIT_REASON_CR_ACCESS]);
+}
+
+void lock_watch(struct vcpu *vcpu, uint64_t operand)
+{
+	const uint64_t root = operand & CR3_ROOT;
+	const uint64_t entry = rdmsr(MSR_LSTAR);
+	enum text_state text;
+
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST)
+		return;
+	delegation_note_root(root);
+	if (!entry)
+		return;
+	text = text_state(vcpu, entry);
+	if (text == TEXT_UNMAPPED)
+		return;
+	switch (judge_root(root, text)) {
+	case ROOT_KERNEL:
+		if (cr3_targets_add(&vcpu->cr3_targets, operand))
+			vmcs_write_cr3_targets(&vcpu->cr3_targets);
+		break;
+	case ROOT_USER:
+		if (cr3_targets_purge(&vcpu->cr3_targets, root))
+			vmcs_write_cr3_targets(&vcpu->cr3_targets);
+		break;
+	case ROOT_FIRST_USER:
+		if (lockable(vcpu))
+			lock_now(vcpu, entry);
+		break;
+	case ROOT_WATCH:
+		break;
+	}
 }

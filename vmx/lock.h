@@ -13,12 +13,14 @@
 void lock_init(void);
 
 /*
- * lock_watch - the guest is about to load cr3. Is this the moment? Linux runs its first user program
- * (init, or what pokes text right before it) when its kernel is read-only: at the first load of a
- * root with user-half entries while the page of the system-call entry (IA32_LSTAR) is mapped without
- * write permission. Then the phases follow: ACTIVE, LOCKED.
+ * lock_watch - the guest is about to load CR3. Is this the moment? Linux starts its first user
+ * program (init, or a helper right before it) when its kernel is read-only: at the first load of a
+ * process's root while the page of the system-call entry (IA32_LSTAR) is mapped without write
+ * permission. Then the phases follow: ACTIVE, LOCKED. Until then the kernel's own roots become
+ * CR3-target values of this CPU (vmx/boot_roots.h), so that their next loads do not exit.
+ * operand: of MOV to CR3, as the guest gave it, and found valid.
  */
-void lock_watch(struct vcpu *vcpu, uint64_t cr3);
+void lock_watch(struct vcpu *vcpu, uint64_t operand);
 
 /*
  * lock_sync - on every CPU, in root mode, before it enters the guest again: note the values that are

@@ -7,28 +7,25 @@
 #include "vmm/x86.h"
 
 static const struct msr_rule rules[] = {
-	{MSR_APIC_BASE, MSR_APIC_BASE, MSR_PASS, MSR_APIC_BASE_WRITE,
-	 "a moved APIC page covers other memory, past EPT"},
-	{MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_LOCKED, MSR_LOCKED,
+	{MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_READ_FEATURE_CONTROL, MSR_WRITE_PASS,
 	 "VMX belongs to the monitor; locked off, as firmware can leave it"},
-	{MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG, MSR_PASS, MSR_IGNORE,
-	 "microcode cannot be loaded from the guest; Linux reads the revision back and sees no change"},
-	{0x9b, 0x9b, MSR_REFUSE, MSR_REFUSE,
-	 "IA32_SMM_MONITOR_CTL: dual-monitor SMM goes with VMX"},
-	{MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSBASE0 + 2 * 32 - 1, MSR_PASS, MSR_MTRR,
+	{MSR_SMM_MONITOR_CTL, MSR_SMM_MONITOR_CTL, MSR_READ_REFUSE, MSR_WRITE_PASS,
+	 "dual-monitor SMM goes with VMX"},
+	{MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSBASE0 + 2 * 32 - 1, MSR_READ_PASS, MSR_WRITE_MTRR,
 	 "EPT memory types follow the MTRRs"},
-	{MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, MSR_PASS, MSR_MTRR, "as above"},
-	{MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, MSR_PASS, MSR_MTRR, "as above"},
-	{MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, MSR_PASS, MSR_MTRR, "as above"},
-	{MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, MSR_PASS, MSR_MTRR, "as above"},
-	{MSR_VMX_BASIC, MSR_VMX_LAST, MSR_REFUSE, MSR_REFUSE, "the guest's CPU has no VMX"},
-	{MSR_RTIT_OUTPUT_BASE, MSR_RTIT_LAST, MSR_REFUSE, MSR_REFUSE,
-	 "Processor Trace writes to host-physical addresses, past EPT; hidden in CPUID"},
-	{MSR_HW_FEEDBACK_PTR, MSR_HW_FEEDBACK_CONFIG, MSR_REFUSE, MSR_REFUSE,
-	 "hardware feedback writes to a host-physical address, past EPT; hidden in CPUID"},
-	{0x40000000, 0x400000ff, MSR_REFUSE, MSR_REFUSE,
+	{MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, MSR_READ_PASS, MSR_WRITE_MTRR, "as above"},
+	{MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, MSR_READ_PASS, MSR_WRITE_MTRR, "as above"},
+	{MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, MSR_READ_PASS, MSR_WRITE_MTRR, "as above"},
+	{MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, MSR_READ_PASS, MSR_WRITE_MTRR, "as above"},
+	{MSR_VMX_BASIC, MSR_VMX_LAST, MSR_READ_REFUSE, MSR_WRITE_PASS,
+	 "the guest's CPU has no VMX"},
+	{MSR_RTIT_OUTPUT_BASE, MSR_RTIT_LAST, MSR_READ_REFUSE, MSR_WRITE_PASS,
+	 "Processor Trace is hidden in CPUID"},
+	{MSR_HW_FEEDBACK_PTR, MSR_HW_FEEDBACK_CONFIG, MSR_READ_REFUSE, MSR_WRITE_PASS,
+	 "hardware feedback is hidden in CPUID"},
+	{MSR_HYPERVISOR_FIRST, MSR_HYPERVISOR_LAST, MSR_READ_REFUSE, MSR_WRITE_PASS,
 	 "hypervisor-defined range: not ours to forward to whoever may be below"},
-	{0, 0xffffffff, MSR_PASS, MSR_PASS, "the guest owns the machine"},
+	{0, 0xffffffff, MSR_READ_PASS, MSR_WRITE_PASS, "the guest owns the machine"},
 };
 
 const struct msr_rule *msr_rule_of(uint32_t msr)
@@ -64,9 +61,9 @@ static void build_half(uint8_t *bitmap, uint32_t first, uint32_t read_offset, ui
 	for (uint32_t i = 0; i < BITMAP_MSRS; i++) {
 		const struct msr_rule *rule = msr_rule_of(first + i);
 
-		if (rule->read != MSR_PASS)
+		if (rule->read != MSR_READ_PASS)
 			set_bit(bitmap, read_offset, i);
-		if (rule->write != MSR_PASS)
+		if (rule->write != MSR_WRITE_PASS)
 			set_bit(bitmap, write_offset, i);
 	}
 }
@@ -83,16 +80,6 @@ uint64_t feature_control_view(uint64_t real)
 	return (real & ~(FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX | FEATURE_CONTROL_SENTER |
 			 FEATURE_CONTROL_SGX)) |
 	       FEATURE_CONTROL_LOCK;
-}
-
-bool apic_base_write_ok(uint64_t old, uint64_t new_value, uint32_t physical_bits)
-{
-	uint64_t address = ((1ULL << physical_bits) - 1) & APIC_BASE_ADDR;
-	uint64_t writable = APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE;
-
-	if ((old ^ new_value) & address)
-		return false;
-	return !(new_value & ~(address | writable));
 }
 
 void msr_bitmap_trap(uint8_t *bitmap, uint32_t phase)

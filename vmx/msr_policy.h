@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which MSR accesses of the guest exit, and what is done about them. One const table; everything in the
- * bitmap's two ranges that is not in it belongs to the guest and does not exit. Pure.
+ * Which MSR accesses of the guest exit, and how those are carried out. One const table for what the
+ * register policy (secpod/register_policy.h), which judges every write first, does not know: reads, and
+ * writes with consequences for the monitor. Everything in the bitmap's two ranges that is in neither belongs
+ * to the guest and does not exit. Pure.
  * SDM: "MSR-Bitmap Address", "Reasons for VM exits: RDMSR, WRMSR".
  */
 #ifndef SECPOD_VMX_MSR_POLICY_H
@@ -10,20 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum msr_action {
-	MSR_PASS,   /* no exit; outside the bitmap's ranges: done for the guest, #GP reflected */
-	MSR_REFUSE, /* #GP(0): on the machine the guest sees, the register does not exist */
-	MSR_LOCKED, /* write: #GP(0), the register is locked; read: the value with VMX shown as off */
-	MSR_IGNORE,	     /* write: dropped */
-	MSR_MTRR,	     /* write: made, and the EPT follows */
-	MSR_APIC_BASE_WRITE, /* write: checked, then made */
+enum msr_read {
+	MSR_READ_PASS, /* no exit; outside the bitmap's ranges: done for the guest, #GP reflected */
+	MSR_READ_REFUSE, /* #GP(0): on the machine the guest sees, the register does not exist */
+	MSR_READ_FEATURE_CONTROL, /* the value with VMX shown as off */
+};
+
+enum msr_write {
+	MSR_WRITE_PASS, /* no exit but for the register policy; done for the guest, #GP reflected */
+	MSR_WRITE_MTRR, /* made, and the EPT follows */
 };
 
 struct msr_rule {
 	uint32_t first;
 	uint32_t last;
-	enum msr_action read;
-	enum msr_action write;
+	enum msr_read read;
+	enum msr_write write;
 	const char *reason;
 };
 
@@ -33,7 +37,10 @@ const struct msr_rule *msr_rule_of(uint32_t msr);
 /* The 4 KiB MSR bitmap: reads low, reads high, writes low, writes high. */
 #define MSR_BITMAP_SIZE 4096u
 
-/* msr_bitmap_build - set the bit of each access whose action is not MSR_PASS. bitmap: 4 KiB. */
+/*
+ * msr_bitmap_build - set the bit of each access that the table does not pass, clear all others; the
+ * register policy's come on top (msr_bitmap_trap()). bitmap: 4 KiB.
+ */
 void msr_bitmap_build(uint8_t *bitmap);
 
 /*
@@ -47,11 +54,5 @@ bool msr_in_bitmap(uint32_t msr);
 
 /* feature_control_view - what the guest reads from IA32_FEATURE_CONTROL: locked, VMX and SMX off. */
 uint64_t feature_control_view(uint64_t real);
-
-/*
- * apic_base_write_ok - may the guest replace old by new in IA32_APIC_BASE? The page must not move: its
- * registers would shadow other memory for this CPU, past EPT. False: #GP(0).
- */
-bool apic_base_write_ok(uint64_t old, uint64_t new_value, uint32_t physical_bits);
 
 #endif

@@ -13,6 +13,7 @@
 #include "ept/invalidate.h"
 #include "secpod/audit_log.h"
 #include "secpod/hypercall.h"
+#include "secpod/paging/paging.h"
 #include "secpod/phase.h"
 #include "secpod/policy.h"
 #include "secpod/secure_space.h"
@@ -41,10 +42,13 @@ struct vmx_state {
 	struct audit_log audit;
 	struct phase phase;
 	struct hypercalls hypercalls;
-	uint64_t idt_frame; /* gpa of the locked IDT's page, read-only; 0: none */
-	bool locking;	    /* every CPU notes its pins before it enters the guest again */
-	uint8_t start_pages[256 / 8]; /* SIPI vectors seen before LOCKED */
-	uint32_t common_proc2;	      /* secondary controls all launched CPUs have */
+	struct paging paging;
+	bool delegating;     /* page tables are read-only to the guest */
+	uint64_t root_trims; /* times that all CPUs were asked to give up roots */
+	uint64_t idt_frame;  /* gpa of the locked IDT's page, read-only; 0: none */
+	bool locking;	     /* every CPU notes its pins before it enters the guest again */
+	uint8_t start_pages[256 / 8];	    /* SIPI vectors seen before LOCKED */
+	struct cpuid_machine cpuid_machine; /* what all launched CPUs have */
 	struct cpuid_policy cpuid;
 	uint8_t *msr_bitmap;
 	struct vcpu *vcpu[SECPOD_MAX_CPUS];

@@ -10,10 +10,13 @@
 
 #include "ept/invalidate.h"
 #include "secpod/descriptor_policy.h"
+#include "secpod/paging/paging.h"
 #include "secpod/register_policy.h"
 #include "vmm/percpu.h"
 #include "vmx/capabilities.h"
+#include "vmx/cr3_targets.h"
 #include "vmx/event.h"
+#include "vmx/launch_msrs.h"
 #include "vmx/vmcs.h"
 
 /* General-purpose registers at a VM exit, in the SDM's numbering (the RSP slot is unused: VMCS). */
@@ -30,13 +33,21 @@ struct vcpu {
 	void *vmxon_region;
 	void *vmcs;
 	struct vmx_capabilities caps;
-	struct vmx_controls controls; /* as last written */
-	uint64_t cr4_mask;	      /* guest/host mask of CR4 */
-	bool locked;		      /* pins are noted, and hold */
+	struct vmx_controls controls;	/* as last written */
+	uint64_t cr4_mask;		/* guest/host mask of CR4 */
+	struct cr3_targets cr3_targets; /* as last written */
+	bool locked;			/* pins are noted, and hold */
+	bool delegating;		/* runs on audited page tables */
+	uint64_t root_trims;		/* vmx.root_trims as this CPU last followed it */
+	struct paging_cpu *paging;
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
-	uint64_t launch_cr0; /* as the firmware had them */
+	struct descriptor_contents contents; /* of the tables at LOCK */
+	struct descriptor_clock look;	     /* at the tables' contents */
+	int32_t cpuids_left;		     /* until one more CPUID exit looks as well */
+	uint64_t launch_cr0;		     /* as the firmware had them */
 	uint64_t launch_cr4;
+	struct launch_msrs launch_msrs;
 	struct guest_event event; /* to be injected at the next VM entry */
 	uint32_t entry_work;	  /* 1: the next entry has more to do than to enter */
 	uint32_t nmi_queued;   /* NMIs for the guest not yet injected (0..2, as hardware latches) */

@@ -95,6 +95,7 @@
 #define VMCS_GUEST_INTERRUPTIBILITY 0x4824
 #define VMCS_GUEST_ACTIVITY 0x4826
 #define VMCS_GUEST_SYSENTER_CS 0x482a
+#define VMCS_GUEST_PREEMPTION_TIMER 0x482e
 /* 32-bit host-state field */
 #define VMCS_HOST_SYSENTER_CS 0x4c00
 /* natural-width control fields */
@@ -102,6 +103,7 @@
 #define VMCS_CR4_MASK 0x6002
 #define VMCS_CR0_SHADOW 0x6004
 #define VMCS_CR4_SHADOW 0x6006
+#define VMCS_CR3_TARGET0 0x6008 /* the others follow, VMCS_CR3_TARGET_STEP apart */
 /* natural-width read-only data fields */
 #define VMCS_EXIT_QUALIFICATION 0x6400
 #define VMCS_GUEST_LINEAR_ADDRESS 0x640a
@@ -145,6 +147,7 @@
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 #endif
 #define VMCS_SEGMENT_STEP 2u
+#define VMCS_CR3_TARGET_STEP 2u
 
 /* "Pin-Based VM-Execution Controls" */
 #define PIN_EXTERNAL_INTERRUPT_EXITING (1u << 0)
@@ -231,6 +234,7 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define VMX_BASIC_ANY_ERROR_CODE (1ULL << 56) /* no check of error code against vector */
 
 /* IA32_VMX_MISC, "Miscellaneous Data" */
+#define VMX_MISC_PREEMPTION_TIMER_RATE 0x1fULL /* one count is 2 to this many TSC ticks */
 #define VMX_MISC_LMA_TO_ENTRY_CONTROL (1ULL << 5)
 #define VMX_MISC_ACTIVITY_HLT (1ULL << 6)
 #define VMX_MISC_ACTIVITY_SHUTDOWN (1ULL << 7)
@@ -293,6 +297,7 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define EXIT_REASON_EPT_VIOLATION 48
 #define EXIT_REASON_EPT_MISCONFIG 49
 #define EXIT_REASON_INVEPT 50
+#define EXIT_REASON_PREEMPTION_TIMER 52
 #define EXIT_REASON_INVVPID 53
 #define EXIT_REASON_XSETBV 55
 #define EXIT_REASON_VMFUNC 59

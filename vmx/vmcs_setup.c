@@ -21,6 +21,15 @@
 /* Power-on value of IA32_PAT, and what the monitor's own page tables mean by their type bits. */
 #define PAT_POWER_ON 0x0007040600070406ULL
 
+bool vmcs_write_cr3_targets(const struct cr3_targets *targets)
+{
+	bool ok = vmwrite(VMCS_CR3_TARGET_COUNT, targets->count);
+
+	for (uint32_t i = 0; i < targets->count; i++)
+		ok &= vmwrite(VMCS_CR3_TARGET0 + VMCS_CR3_TARGET_STEP * i, targets->value[i]);
+	return ok;
+}
+
 static bool write_controls(const struct vcpu *vcpu)
 {
 	const struct vmx_controls *controls = &vcpu->controls;
@@ -35,7 +44,7 @@ static bool write_controls(const struct vcpu *vcpu)
 	ok &= vmwrite(VMCS_EXCEPTION_BITMAP, 1u << VECTOR_DB | 1u << VECTOR_AC);
 	ok &= vmwrite(VMCS_PF_ERROR_MASK, 0);
 	ok &= vmwrite(VMCS_PF_ERROR_MATCH, 0);
-	ok &= vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	ok &= vmcs_write_cr3_targets(&vcpu->cr3_targets);
 	ok &= vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	ok &= vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	ok &= vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);

@@ -12,6 +12,7 @@
 #include "vmm/x86.h"
 #include "vmx/audit.h"
 #include "vmx/capabilities.h"
+#include "vmx/delegation.h"
 #include "vmx/cr_rules.h"
 #include "vmx/dump.h"
 #include "vmx/insn.h"
@@ -170,7 +171,7 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 	vmx.pool = pool;
 	vmx.stats = handoff->config.flags & SECPOD_CFG_DEBUG_STATS;
 	vmx.physical_bits = common_physical_bits;
-	vmx.common_proc2 = ~0u;
+	vmx.cpuid_machine = (struct cpuid_machine){~0u, ~0u, ~0u, vmx.stats};
 
 	error = init_ept(pool);
 	if (!error) {
@@ -195,6 +196,10 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 		step = "EPT invalidation";
 		error = vmx_flush_init();
 	}
+	if (!error && (handoff->config.flags & SECPOD_CFG_DELEGATION)) {
+		step = "paging delegation";
+		error = delegation_init();
+	}
 	if (error) {
 		snprintf(reason, size, "setting up %s failed (error %d)", step, -error);
 		return error;
@@ -217,6 +222,40 @@ static int enable_vmx(struct vcpu *vcpu)
 		       ? -EBUSY
 		       : 0;
 }
+
+static uint64_t read_msr(uint32_t msr)
+{
+	return rdmsr(msr);
+}
+
+static void write_msr(uint32_t msr, uint64_t value)
+{
+	wrmsr(msr, value);
+}
+
+static bool has_feature(enum launch_feature feature)
+{
+	const uint32_t max = cpuid(CPUID_MAX_BASIC, 0).eax;
+
+	switch (feature) {
+	case LAUNCH_PT:
+		return max >= CPUID_STRUCTURED && (cpuid(CPUID_STRUCTURED, 0).ebx & CPUID_7_EBX_PT);
+	case LAUNCH_DS:
+		return cpuid(CPUID_FEATURES, 0).edx & CPUID_1_EDX_DS;
+	case LAUNCH_PEBS:
+		return has_feature(LAUNCH_DS) &&
+		       !(rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_PEBS_UNAVAILABLE);
+	case LAUNCH_HFI:
+		return max >= CPUID_THERMAL && (cpuid(CPUID_THERMAL, 0).eax & CPUID_6_EAX_HFI);
+	case LAUNCH_XSAVES:
+		return max >= CPUID_XSTATE && (cpuid(CPUID_XSTATE, 1).eax & CPUID_D_1_EAX_XSAVES);
+	case LAUNCH_ALWAYS:
+		break;
+	}
+	return true;
+}
+
+static const struct launch_access launch_access = {has_feature, read_msr, write_msr};
 
 static void restore_control_registers(const struct vcpu *vcpu)
 {
@@ -281,9 +320,24 @@ static int launch_here(struct vcpu *vcpu, char *reason, size_t size)
 	return -EINVAL;
 }
 
-int vmx_launch(uint32_t index, char *reason, size_t size)
+static uint32_t least(uint32_t a, uint32_t b)
 {
-	struct vcpu *vcpu = vmx.vcpu[index];
+	return a < b ? a : b;
+}
+
+/* CPUs differ on hybrid machines only; what all launched so far have in common counts for each. */
+static void share_cpuid(const struct vcpu *vcpu)
+{
+	struct cpuid_machine *machine = &vmx.cpuid_machine;
+
+	machine->proc2 &= vcpu->controls.proc2;
+	machine->max_basic = least(machine->max_basic, cpuid(CPUID_MAX_BASIC, 0).eax);
+	machine->max_extended = least(machine->max_extended, cpuid(CPUID_MAX_EXTENDED, 0).eax);
+	cpuid_policy_build(&vmx.cpuid, machine);
+}
+
+static int launch(struct vcpu *vcpu, char *reason, size_t size)
+{
 	const char *missing;
 	int error;
 
@@ -292,11 +346,10 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 		snprintf(reason, size, "VT-x lacks: %s", missing);
 		return -EINVAL;
 	}
-	/* CPUs differ in optional controls only on hybrid machines, where the last one launched decides for all. */
-	vmx.common_proc2 &= vcpu->controls.proc2;
-	cpuid_policy_build(&vmx.cpuid, vmx.common_proc2, vmx.stats);
+	share_cpuid(vcpu);
 	/* Until LOCKED, CR3 loads tell when the kernel has finished its boot. */
 	vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
+	cr3_targets_init(&vcpu->cr3_targets, vcpu->caps.misc);
 	vcpu->cr4_mask = CR4_GUEST_HOST_MASK;
 	if (enable_vmx(vcpu)) {
 		snprintf(reason, size, "IA32_FEATURE_CONTROL cannot be set to allow VMX");
@@ -308,13 +361,25 @@ int vmx_launch(uint32_t index, char *reason, size_t size)
 			 error == -EBUSY ? "VMX is already in use on this CPU" : "VMXON refused");
 		return error;
 	}
-	if (index == 0)
+	if (vcpu->cpu->index == 0)
 		vmx.launch_tsc = rdtsc();
 	error = launch_here(vcpu, reason, size);
 	if (error) {
 		vmx_off();
 		restore_control_registers(vcpu);
 	}
+	return error;
+}
+
+int vmx_launch(uint32_t index, char *reason, size_t size)
+{
+	struct vcpu *vcpu = vmx.vcpu[index];
+	int error;
+
+	launch_msrs_clear(&vcpu->launch_msrs, &launch_access);
+	error = launch(vcpu, reason, size);
+	if (error)
+		launch_msrs_restore(&vcpu->launch_msrs, &launch_access);
 	return error;
 }
 
@@ -352,6 +417,7 @@ void vmx_leave_operation(struct vcpu *vcpu)
 	/* The firmware's tables map this code too: it was called through them. TR stays the monitor's. */
 	write_cr3(cr3);
 	restore_control_registers(vcpu);
+	launch_msrs_restore(&vcpu->launch_msrs, &launch_access);
 	wrmsr(MSR_EFER, efer);
 	wrmsr(MSR_PAT, pat);
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));

@@ -24,7 +24,7 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 2u
+#define SECPOD_ABI_MINOR 3u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -85,12 +85,28 @@
 	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \
 	X(MISC_ENABLE, "misc-enable", "the XD disable bit of IA32_MISC_ENABLE")                    \
 	X(VMX_MSR, "vmx-msr", "writes to the VMX capability registers")                            \
-	X(DESCRIPTOR_TABLE, "descriptor-table", "other values in GDTR, IDTR, LDTR, TR")            \
+	X(DESCRIPTOR_TABLE, "descriptor-table", "another GDT, IDT, LDT or TSS, or other contents") \
 	X(SECURE_SPACE, "secure-space", "reads, writes, fetches and page walks in the monitor")    \
 	X(INSTRUCTION, "instruction", "VMX, SMX and other instructions the guest does not have")   \
 	X(HYPERCALL, "hypercall", "malformed hypercalls")                                          \
 	X(CPU_START, "cpu-start", "starting a CPU in a page not seen before LOCKED")               \
-	X(TASK_SWITCH, "task-switch", "hardware task switches")
+	X(TASK_SWITCH, "task-switch", "hardware task switches")                                    \
+	X(PT_ENTRY, "page-table-entry", "entries with reserved bits, or of another level's form")  \
+	X(PT_TYPE, "page-table-type", "page tables at two levels or places, or in no memory")      \
+	X(PT_SECURE, "page-table-secure", "entries that map the monitor's memory")                 \
+	X(PT_ROOT, "root", "loads of CR3 with no tree of page tables")                             \
+	X(KERNEL_EXEC, "kernel-exec", "kernel mappings that execute what is no code, or write it") \
+	X(KERNEL_USER, "kernel-user", "user access in the upper half, kernel pages in the lower")  \
+	X(USER_MAP, "user-map", "user mappings of code, constants and page tables")                \
+	X(TABLE_ALIAS, "table-alias", "second writable kernel mappings of page tables")            \
+	X(KERNEL_TEMPLATE, "kernel-template", "another upper half of an address space")            \
+	X(KERNEL_REMAP, "kernel-remap", "another frame behind a kernel address in use")            \
+	X(LOCKED_RANGE, "locked-range", "changes to the mapping of the kernel's image")            \
+	X(DIRECT_MAP, "direct-map", "direct-map entries that are not linear, or execute")          \
+	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
+	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
+	X(CODE_NEW, "code-new", "new kernel code")                                                 \
+	X(CODE_STORE, "code-store", "stores to kernel code and constants")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -121,12 +137,28 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(FEATURE_CONTROL, "value", "now", "msr", "")           \
 	X(MISC_ENABLE, "value", "now", "msr", "")               \
 	X(VMX_MSR, "value", "now", "msr", "")                   \
-	X(DESCRIPTOR_TABLE, "base", "limit", "table", "pinned") \
+	X(DESCRIPTOR_TABLE, "base", "value", "table", "pinned") \
 	X(SECURE_SPACE, "gpa", "access", "linear", "")          \
 	X(INSTRUCTION, "exit", "qualification", "rax", "")      \
 	X(HYPERCALL, "number", "error", "rdi", "rsi")           \
 	X(CPU_START, "vector", "target", "", "")                \
-	X(TASK_SWITCH, "selector", "source", "", "")
+	X(TASK_SWITCH, "selector", "source", "", "")            \
+	X(PT_ENTRY, "slot", "new", "old", "")                   \
+	X(PT_TYPE, "slot", "new", "old", "")                    \
+	X(PT_SECURE, "slot", "new", "old", "")                  \
+	X(PT_ROOT, "slot", "new", "old", "")                    \
+	X(KERNEL_EXEC, "slot", "new", "old", "")                \
+	X(KERNEL_USER, "slot", "new", "old", "")                \
+	X(USER_MAP, "slot", "new", "old", "")                   \
+	X(TABLE_ALIAS, "slot", "new", "old", "")                \
+	X(KERNEL_TEMPLATE, "slot", "new", "old", "")            \
+	X(KERNEL_REMAP, "slot", "new", "old", "")               \
+	X(LOCKED_RANGE, "slot", "new", "old", "")               \
+	X(DIRECT_MAP, "slot", "new", "old", "")                 \
+	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
+	X(PT_STORE, "slot", "linear", "error", "")              \
+	X(CODE_NEW, "gpa", "slot", "new", "")                   \
+	X(CODE_STORE, "gpa", "new", "old", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
@@ -134,6 +166,11 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 #define SECPOD_ANSWER_DENY 2u  /* record it and refuse it */
 #define SECPOD_ANSWER_PANIC 3u /* record it and stop the machine */
 #define SECPOD_ANSWER_COUNT 4u
+
+/* The answer that holds unless the configuration has another: Linux loads modules and patches itself. */
+#define SECPOD_RULE_DEFAULT(rule)                                                               \
+	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_STORE ? SECPOD_ANSWER_LOG \
+									    : SECPOD_ANSWER_DENY)
 
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u

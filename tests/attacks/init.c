@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -27,13 +28,13 @@
 #include <unistd.h>
 
 #include "guest-support/include/secpod_abi.h"
+#include "tests/attacks/modules/attack_device.h"
 #include "tests/attacks/user.h"
 
 #define LINE_SIZE 4096
 #define ATTACKS_MAX 128
-#define NAME_SIZE 64
+#define NAME_SIZE ATTACK_NAME_SIZE
 #define MODULES "/attacks"
-#define CHECK "/sys/module/secpod_attack/parameters/check"
 /* How long one attack may take; the emulator's clock counts instructions. */
 #define SECONDS_EACH 120
 /* The kernel's own level of alerts, so that the lines are shown and never torn apart. */
@@ -151,31 +152,41 @@ static struct end in_child(int (*function)(const void *argument), const void *ar
 	return end;
 }
 
-static int load_child(const void *name)
+/* Result: 0, or -errno. */
+static int control(unsigned long command, const char *argument)
 {
-	return load(name, "");
+	int fd = open("/dev/" ATTACK_DEVICE, O_RDONLY | O_CLOEXEC);
+	int result = fd < 0 || ioctl(fd, command, argument) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static int module_attempt(const void *argument)
+{
+	(void)argument;
+	return -control(ATTACK_ATTEMPT, NULL);
 }
 
 static void run_module(const char *name)
 {
-	struct end end = in_child(load_child, name);
-	int fd;
+	int error = load(name, "");
+	struct end end;
 
-	if (end.hangs) {
+	if (error) {
+		say("ATTACK: %s broken not loaded: %s", name, strerror(error));
+		return;
+	}
+	end = in_child(module_attempt, NULL);
+	if (end.hangs)
 		say("ATTACK: %s broken hangs", name);
-		return;
-	}
-	/* A module that has reported gives up with this error. */
-	if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == ECANCELED)
-		return;
-	if (WIFEXITED(end.status)) {
-		say("ATTACK: %s broken not loaded: %s", name, strerror(WEXITSTATUS(end.status)));
-		return;
-	}
-	fd = open(CHECK, O_WRONLY);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		say("ATTACK: %s broken no check", name);
-	close(fd);
+	else if (WIFEXITED(end.status) && WEXITSTATUS(end.status))
+		say("ATTACK: %s broken not made: %s", name, strerror(WEXITSTATUS(end.status)));
+	else if (control(ATTACK_JUDGE, NULL))
+		say("ATTACK: %s broken not judged", name);
+	if (!end.hangs && syscall(SYS_delete_module, name, O_NONBLOCK))
+		say("ATTACK: %s broken not unloaded: %s", name, strerror(errno));
 }
 
 static int attempt_child(const void *attack)
@@ -194,6 +205,7 @@ static void run_user(const struct user_attack *attack)
 	struct end end, effect;
 	char how[NAME_SIZE] = "";
 
+	say("ATTACK: %s begins %s", attack->name, attack->rules);
 	memset(user_shared, 0, sizeof(*user_shared));
 	end = in_child(attempt_child, attack);
 	if (end.hangs || (WIFEXITED(end.status) && WEXITSTATUS(end.status))) {
@@ -209,11 +221,12 @@ static void run_user(const struct user_attack *attack)
 	else if (attack->possible && !attack->possible() && !user_under_secpod())
 		verdict = "impossible";
 	say("ATTACK: %s %s %s%s", attack->name, verdict, how, user_shared->detail);
+	if (control(ATTACK_RECORDS, attack->name))
+		say("ATTACK: %s broken no records", attack->name);
 }
 
 static void run(const char *name)
 {
-	say("ATTACK: %s begins", name);
 	for (size_t i = 0; i < COUNT_OF(user_attacks); i++) {
 		if (!strcmp(name, user_attacks[i]->name)) {
 			run_user(user_attacks[i]);
@@ -294,8 +307,6 @@ static bool set_up(void)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (user_shared == MAP_FAILED)
 		return false;
-	if (!stay_on(get_nprocs() - 1))
-		return false;
 	snprintf(parameters, sizeof(parameters), "spare=0x%llx spare_size=0x%llx",
 		 (unsigned long long)user_secure_base, (unsigned long long)user_secure_size);
 	errno = load("secpod_attack", parameters);
@@ -341,8 +352,12 @@ int main(void)
 		say("ATTACKS: kernel %s, %d CPUs, %s", name.release, get_nprocs(),
 		    user_under_secpod() ? SECPOD_SIGNATURE : "no hypervisor");
 		count = list_chosen(names);
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			/* Anew each time: an attack may have taken the CPU offline meanwhile. */
+			if (!stay_on(get_nprocs() - 1))
+				say("ATTACKS: cannot stay on one CPU: %s", strerror(errno));
 			run(names[i]);
+		}
 		say("ATTACKS: %zu made, machine %s", count, alive() ? "alive" : "broken");
 	}
 	reboot(RB_POWER_OFF);

@@ -55,4 +55,4 @@ static bool possible(void)
 	return false;
 }
 
-const struct user_attack user_call = {"user_call", possible, attempt, effect};
+const struct user_attack user_call = {"user_call", "", possible, attempt, effect};

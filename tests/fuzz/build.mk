@@ -7,7 +7,7 @@
 #   make fuzz-<name>	build and run one; FUZZ_FLAGS are libFuzzer's
 #   make fuzz-corpus	add to tests/fuzz/corpus what the runs found and it does not cover yet
 #
-# A run begins with the inputs of tests/fuzz/corpus/<name> and keeps new ones in
+# fuzz_libs_<name>: libraries. A run begins with the inputs of tests/fuzz/corpus/<name> and keeps new ones in
 # build/tests/fuzz/corpus/<name>. An input that fails is left in build/tests/fuzz as <name>-crash-*.
 
 fuzz_hypercall := secpod/hypercall.c secpod/policy.c secpod/audit_log.c secpod/audit_console.c \
@@ -15,6 +15,9 @@ fuzz_hypercall := secpod/hypercall.c secpod/policy.c secpod/audit_log.c secpod/a
 fuzz_config := boot/config.c boot/text.c
 fuzz_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c \
 	vmx/msr_policy.c
+fuzz_store := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c \
+	tests/unit/store_zydis.c
+fuzz_libs_store := -lZydis
 
 FUZZ_CC ?= clang
 FUZZ_OUT := build/tests/fuzz
@@ -37,7 +40,7 @@ $(FUZZ_OUT)/%.o: %.c
 # $(call fuzz_program,name). One seed: the same run every time, as far as the corpus is the same.
 define fuzz_program
 $(FUZZ_OUT)/fuzz_$(1): $(call fuzz_objects,tests/fuzz/fuzz_$(1).c $(fuzz_$(1)))
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $$@ $$^
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $$@ $$^ $(fuzz_libs_$(1))
 
 .PHONY: fuzz-$(1)
 fuzz-$(1): $(FUZZ_OUT)/fuzz_$(1)

@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hold(memchr(config.next, '\0', sizeof(config.next)) != NULL);
 	hold(memchr(config.options, '\0', sizeof(config.options)) != NULL);
 	hold(config.next[0] == '\0' || config.next[0] == '\\');
-	hold(config.log_level <= 3 && config.boot_attempts <= 255 && config.skip_timeout <= 60000);
+	hold(config.log_level <= 3 && config.boot_attempts <= 255 && config.skip_timeout <= 60000 &&
+	     config.descriptor_scan <= 10000);
 	hold(config.serial_port == 0 ||
 	     (config.serial_port >= 0x100 && config.serial_port <= 0xfff8));
 	hold(config.on_failure <= CONFIG_ON_FAILURE_HALT && config.on_panic <= SECPOD_FAIL_RESET);

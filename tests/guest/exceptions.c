@@ -300,12 +300,12 @@ static void gate_in_the_region(void)
 	if (!needs_secpod())
 		return;
 	/* Gates 0-31 end the first page of the window, the others are in the second. */
-	base = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) +
+	base = (uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW) +
 	       PAGE - 32 * 16;
 	for (unsigned int i = 0; i < 32 * 16; i++)
 		own[PAGE - 32 * 16 + i] = old[i];
 
-	machine_window(1, fresh_frame(), PTE_P | PTE_W);
+	machine_window(1, fresh_frame(), PTE_P | PTE_RW);
 	set_idt(base, 256 * 16 - 1);
 	trap = trap_catch(raise_int_40, NULL);
 	set_idt(idtr.base, idtr.limit);
@@ -316,7 +316,7 @@ static void gate_in_the_region(void)
 
 	/* An external interrupt: acknowledged by then, so what remains of it is the #GP. */
 	apic_enable();
-	machine_window(1, fresh_frame(), PTE_P | PTE_W);
+	machine_window(1, fresh_frame(), PTE_P | PTE_RW);
 	apic_interrupt_self(0x50);
 	set_idt(base, 256 * 16 - 1);
 	trap = trap_catch(open_interrupts, NULL);

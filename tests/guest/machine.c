@@ -87,16 +87,16 @@ static void build_page_tables(void)
 		uint64_t *pd = machine_page();
 
 		for (uint64_t i = 0; i < ENTRIES; i++)
-			pd[i] = (gib << 30 | i << 21) | PTE_PS | PTE_P | PTE_W | PTE_U;
-		pdpt[gib] = (uint64_t)(uintptr_t)pd | PTE_P | PTE_W | PTE_U;
+			pd[i] = (gib << 30 | i << 21) | PTE_PS | PTE_P | PTE_RW | PTE_US;
+		pdpt[gib] = (uint64_t)(uintptr_t)pd | PTE_P | PTE_RW | PTE_US;
 	}
 	window_pdpt = machine_page();
 	window_pd = machine_page();
 	window = machine_page();
-	pml4[0] = (uint64_t)(uintptr_t)pdpt | PTE_P | PTE_W | PTE_U;
-	pml4[WINDOW_BASE >> 39] = (uint64_t)(uintptr_t)window_pdpt | PTE_P | PTE_W | PTE_U;
-	window_pdpt[0] = (uint64_t)(uintptr_t)window_pd | PTE_P | PTE_W | PTE_U;
-	window_pd[0] = (uint64_t)(uintptr_t)window | PTE_P | PTE_W | PTE_U;
+	pml4[0] = (uint64_t)(uintptr_t)pdpt | PTE_P | PTE_RW | PTE_US;
+	pml4[WINDOW_BASE >> 39] = (uint64_t)(uintptr_t)window_pdpt | PTE_P | PTE_RW | PTE_US;
+	window_pdpt[0] = (uint64_t)(uintptr_t)window_pd | PTE_P | PTE_RW | PTE_US;
+	window_pd[0] = (uint64_t)(uintptr_t)window | PTE_P | PTE_RW | PTE_US;
 }
 
 static void build_descriptor_tables(void)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/x86.h"
+
 #define SELECTOR_CODE64 0x08u
 #define SELECTOR_DATA 0x10u
 #define SELECTOR_CODE32 0x18u
@@ -21,14 +23,6 @@
 #define IST_NMI_STACK 1u
 #define IST_DF_STACK 2u
 #define IST_SPARE_STACK 3u
-
-/* Page-table entry bits; SDM "Hierarchical Paging Structures". */
-#define PTE_P (1ULL << 0)
-#define PTE_W (1ULL << 1)
-#define PTE_U (1ULL << 2)
-#define PTE_A (1ULL << 5)
-#define PTE_D (1ULL << 6)
-#define PTE_PS (1ULL << 7)
 
 /* The firmware's hand, valid before machine_take() and after machine_give_back(). */
 extern EFI_SYSTEM_TABLE *firmware;

@@ -91,15 +91,15 @@ static uint32_t address(const void *page)
  */
 static void build_page_tables(uint32_t *pd, uint64_t *pdpt, uint64_t *pae_pd)
 {
-	pd[0] = PTE_PS | PTE_P | PTE_W;
-	pd[MODE_ALIAS >> 22] = PTE_PS | PTE_P | PTE_W;
+	pd[0] = PTE_PS | PTE_P | PTE_RW;
+	pd[MODE_ALIAS >> 22] = PTE_PS | PTE_P | PTE_RW;
 	/* The page tables themselves lie higher: the code changes a PDPTE. */
-	pd[address(pdpt) >> 22] = (address(pdpt) & 0xffc00000) | PTE_PS | PTE_P | PTE_W;
-	pae_pd[0] = PTE_PS | PTE_P | PTE_W;
+	pd[address(pdpt) >> 22] = (address(pdpt) & 0xffc00000) | PTE_PS | PTE_P | PTE_RW;
+	pae_pd[0] = PTE_PS | PTE_P | PTE_RW;
 	pdpt[MODE_ALIAS >> 30] = address(pae_pd) | PTE_P;
 	pdpt[MODE_ALIAS_2 >> 30] = 0;
 	pdpt[0] = address(pae_pd) | PTE_P;
-	pae_pd[address(pdpt) >> 21 & 511] = (address(pdpt) & 0xffe00000) | PTE_PS | PTE_P | PTE_W;
+	pae_pd[address(pdpt) >> 21 & 511] = (address(pdpt) & 0xffe00000) | PTE_PS | PTE_P | PTE_RW;
 	*parameter(MODE_PD) = address(pd);
 	*parameter(MODE_PDPT) = address(pdpt);
 	*parameter(MODE_ALIAS_PDPTE) = address(pae_pd) | PTE_P;

@@ -211,10 +211,10 @@ static void writes_across_a_border_change_nothing(void)
 {
 	uint8_t *own = machine_page();
 	uint64_t window =
-		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW);
 	struct trap trap;
 
-	machine_window(1, base + FRAME(21), PTE_P | PTE_W);
+	machine_window(1, base + FRAME(21), PTE_P | PTE_RW);
 	trap = trap_catch(write_8, (void *)(uintptr_t)(window + PAGE - 4));
 	check(trap.vector == VECTOR_GP, "upwards: trap %u", trap.vector);
 	own[PAGE - 4] = 0x5a;
@@ -223,7 +223,7 @@ static void writes_across_a_border_change_nothing(void)
 	check(own[PAGE - 4] == 0x5a, "upwards: the own half changed");
 	check_ones(FRAME(21), 8);
 
-	machine_window(2, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
+	machine_window(2, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW);
 	own[3] = 0x5a;
 	trap = trap_catch(write_8, (void *)(uintptr_t)(window + 2 * PAGE - 4));
 	check(trap.vector == VECTOR_GP, "downwards: trap %u", trap.vector);
@@ -243,10 +243,10 @@ static void string_write_stops_at_the_border(void)
 {
 	uint8_t *own = machine_page();
 	uint64_t window =
-		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW);
 	struct trap trap;
 
-	machine_window(1, base + FRAME(22), PTE_P | PTE_W);
+	machine_window(1, base + FRAME(22), PTE_P | PTE_RW);
 	trap = trap_catch(do_stos, (void *)(uintptr_t)(window + PAGE - 8));
 	check(trap.vector == VECTOR_GP, "trap %u", trap.vector);
 	check(trap.frame.rdi == window + PAGE && trap.frame.rcx == 8, "RDI %lx, RCX %lx",
@@ -302,9 +302,9 @@ static void fetch_across_the_border(void)
 {
 	uint8_t *own = machine_page();
 	uint64_t window =
-		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W);
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW);
 
-	machine_window(1, base + FRAME(26), PTE_P | PTE_W);
+	machine_window(1, base + FRAME(26), PTE_P | PTE_RW);
 	own[PAGE - 2] = 0x48; /* MOV RAX, imm64: eight more bytes */
 	own[PAGE - 1] = 0xb8;
 	check_fetch((void *)(uintptr_t)(window + PAGE - 2), "instruction across");
@@ -323,7 +323,7 @@ static void check_walk(uint64_t *entry, uint64_t frame, uint64_t va, const char 
 	uint64_t saved = *entry;
 	struct trap trap;
 
-	*entry = (base + frame) | PTE_P | PTE_W | PTE_U;
+	*entry = (base + frame) | PTE_P | PTE_RW | PTE_US;
 	write_cr3(read_cr3());
 	trap = trap_catch(read_byte, (void *)(uintptr_t)va);
 	check(trap.vector == VECTOR_PF && (trap.error_code & reserved_bit),
@@ -347,7 +347,7 @@ static void page_tables_in_the_region_fault(void)
 	uint64_t *pdpt = table_of(pml4[WINDOW_BASE >> 39]);
 	uint64_t *pd = table_of(pdpt[0]);
 
-	machine_window(0, (uint64_t)(uintptr_t)machine_page(), PTE_P | PTE_W);
+	machine_window(0, (uint64_t)(uintptr_t)machine_page(), PTE_P | PTE_RW);
 	check_walk(&pml4[WINDOW_BASE >> 39], FRAME(27), WINDOW_BASE, "PDPT");
 	check_walk(&pdpt[0], FRAME(28), WINDOW_BASE, "PD");
 	check_walk(&pd[0], FRAME(29), WINDOW_BASE, "PT");
@@ -371,9 +371,9 @@ static void descriptors_in_the_region_read_as_ones(void)
 	for (unsigned int i = 0; i <= gdtr.limit; i++)
 		own[PAGE / 2 + i] = old[i];
 	there.base =
-		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_W) +
+		(uint64_t)(uintptr_t)machine_window(0, (uint64_t)(uintptr_t)own, PTE_P | PTE_RW) +
 		PAGE / 2;
-	machine_window(1, base + FRAME(30), PTE_P | PTE_W);
+	machine_window(1, base + FRAME(30), PTE_P | PTE_RW);
 	there.limit = 2 * PAGE - 1;
 	__asm__ volatile("lgdt %0" : : "m"(there) : "memory");
 	trap = trap_catch(load_ds, &selector);

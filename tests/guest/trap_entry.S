@@ -12,8 +12,11 @@ trap_stubs:
 	.set vector, 0
 	.rept 256
 	.balign 16
-	.if vector < 32 && (ERROR_CODES >> vector) & 1
-	.else
+	.set error_code, 0
+	.if vector < 32
+	.set error_code, (ERROR_CODES >> vector) & 1
+	.endif
+	.if !error_code
 	pushq $0
 	.endif
 	pushq $vector

@@ -4,6 +4,7 @@
  * monitor spends. Reads the statistics leaf (debug-stats = yes), each read of which is a CPUID exit itself
  * and is taken out of the figures.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,11 @@
 
 #define REASON_CPUID 10u
 
+/* guest_stat() costs four CPUIDs: presence, signature, version, the value. */
+#define CPUIDS_PER_READ 4u
+
 struct counts {
-	uint64_t all;
-	uint64_t cpuid;
+	uint64_t exits[SECPOD_STAT_EXIT_REASONS];
 	uint64_t root_tsc;
 };
 
@@ -32,135 +35,155 @@ static uint64_t stat_of(uint32_t index)
 	return value;
 }
 
-/* guest_stat() costs four CPUIDs: presence, signature, version, the value. */
-#define CPUIDS_PER_READ 4u
-
-static struct counts take(void)
+/* The reads themselves count as CPUID exits only: that counter is read last before and first after. */
+static void take_before(struct counts *counts)
 {
-	struct counts c;
-
-	c.root_tsc = stat_of(SECPOD_STAT_ROOT_TSC);
-	c.cpuid = stat_of(SECPOD_STAT_EXIT_REASON + REASON_CPUID);
-	c.all = stat_of(SECPOD_STAT_EXITS);
-	return c;
+	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++)
+		counts->exits[reason] = stat_of(SECPOD_STAT_EXIT_REASON + reason);
+	counts->root_tsc = stat_of(SECPOD_STAT_ROOT_TSC);
+	counts->exits[REASON_CPUID] = stat_of(SECPOD_STAT_EXIT_REASON + REASON_CPUID);
 }
 
-static void idle(void)
+static void take_after(struct counts *counts)
 {
-	sleep(10);
+	uint64_t cpuid = stat_of(SECPOD_STAT_EXIT_REASON + REASON_CPUID) - CPUIDS_PER_READ;
+
+	counts->root_tsc = stat_of(SECPOD_STAT_ROOT_TSC);
+	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++)
+		counts->exits[reason] = stat_of(SECPOD_STAT_EXIT_REASON + reason);
+	counts->exits[REASON_CPUID] = cpuid;
 }
 
-static void system_calls(void)
+static bool idle(void)
 {
-	for (int i = 0; i < 100000; i++)
-		syscall(SYS_getppid);
+	return sleep(10) == 0;
 }
 
-static void page_faults(void)
+static bool system_calls(void)
+{
+	const long parent = getppid();
+
+	for (int i = 0; i < 100000; i++) {
+		if (syscall(SYS_getppid) != parent)
+			return false;
+	}
+	return true;
+}
+
+static bool page_faults(void)
 {
 	const size_t pages = 10000;
 	volatile char *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
-		return;
+		return false;
 	madvise((void *)memory, pages * 4096, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < pages; i++)
 		memory[i * 4096] = 1;
-	munmap((void *)memory, pages * 4096);
+	return munmap((void *)memory, pages * 4096) == 0;
 }
 
-static void forks(void)
+static bool forks(void)
 {
 	for (int i = 0; i < 1000; i++) {
 		pid_t child = fork();
 
 		if (child == 0)
 			_exit(0);
-		waitpid(child, NULL, 0);
+		if (child < 0 || waitpid(child, NULL, 0) != child)
+			return false;
 	}
+	return true;
 }
 
-static void execs(void)
+static bool execs(void)
 {
-	for (int i = 0; i < 1000; i++)
-		guest_run_self("nothing");
+	for (int i = 0; i < 1000; i++) {
+		if (guest_run_self("nothing"))
+			return false;
+	}
+	return true;
+}
+
+/* ---- two processes on one CPU that wait for each other: two context switches for each round trip */
+
+#define SWITCHES 10000u
+#define WARM_UP_TRIPS 10u
+
+static int to_partner[2] = {-1, -1};
+static int from_partner[2] = {-1, -1};
+static pid_t partner = -1;
+
+static void pin_to_first_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		perror("GUEST: bench: sched_setaffinity");
+}
+
+static _Noreturn void echo(void)
+{
+	char byte;
+
+	close(to_partner[1]);
+	while (read(to_partner[0], &byte, 1) == 1 && write(from_partner[1], &byte, 1) == 1)
+		continue;
+	_exit(0);
+}
+
+static unsigned int round_trips(unsigned int count)
+{
+	unsigned int done = 0;
+	char byte = 0;
+
+	while (done < count && write(to_partner[1], &byte, 1) == 1 &&
+	       read(from_partner[0], &byte, 1) == 1)
+		done++;
+	return done;
+}
+
+static bool start_partner(void)
+{
+	pin_to_first_cpu();
+	if (pipe(to_partner) || pipe(from_partner))
+		return false;
+	partner = fork();
+	if (partner == 0)
+		echo();
+	/* What a first turn costs is none of the switches. */
+	return partner > 0 && round_trips(WARM_UP_TRIPS) == WARM_UP_TRIPS;
+}
+
+static bool switches(void)
+{
+	return round_trips(SWITCHES / 2) == SWITCHES / 2;
+}
+
+static void stop_partner(void)
+{
+	close(to_partner[1]);
+	waitpid(partner, NULL, 0);
 }
 
 struct operation {
 	const char *name;
-	void (*run)(void);
+	bool (*run)(void);
+	bool (*prepare)(void); /* not measured; may be NULL, as finish */
+	void (*finish)(void);
 };
 
 static const struct operation operations[] = {
-	{"10 s idle", idle},
-	{"100000 getppid", system_calls},
-	{"10000 page faults", page_faults},
-	{"1000 fork+exit", forks},
-	{"1000 fork+exec", execs},
+	{"10 s idle", idle, NULL, NULL},
+	{"100000 getppid", system_calls, NULL, NULL},
+	{"10000 context switches", switches, start_partner, stop_partner},
+	{"10000 page faults", page_faults, NULL, NULL},
+	{"1000 fork+exit", forks, NULL, NULL},
+	{"1000 fork+exec", execs, NULL, NULL},
 };
-
-static int measure(const struct operation *operation)
-{
-	struct counts before = take();
-	struct counts after;
-	uint64_t cpuid, other;
-
-	operation->run();
-	after = take();
-	/* Three reads lie between the two of one counter. */
-	cpuid = after.cpuid - before.cpuid - CPUIDS_PER_READ * 3u;
-	other = (after.all - before.all) - (after.cpuid - before.cpuid);
-	printf("GUEST: bench %s: exits other than CPUID %llu, CPUID %llu, root-mode instructions %llu\n",
-	       operation->name, (unsigned long long)other, (unsigned long long)cpuid,
-	       (unsigned long long)(after.root_tsc - before.root_tsc));
-	return other != 0;
-}
-
-/* From exit to entry, seen from the guest: the TSC counts instructions, CPUID itself and one RDTSC are two. */
-static void measure_cpuid(uint32_t leaf)
-{
-	uint64_t best = ~0ULL;
-
-	for (int i = 0; i < 100; i++) {
-		uint32_t low1, high1, low2, high2, b, c;
-		uint64_t spent;
-
-		__asm__ volatile(
-			"rdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\tmov %6, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\trdtsc"
-			: "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), "=&b"(b), "=&c"(c)
-			: "r"(leaf));
-		/* Between the two RDTSC: two MOV, one MOV, one XOR, CPUID, RDTSC. */
-		spent = ((uint64_t)high2 << 32 | low2) - ((uint64_t)high1 << 32 | low1) - 6u;
-		if (spent < best)
-			best = spent;
-	}
-	printf("GUEST: bench CPUID leaf %#x: %llu root-mode instructions, exit to entry\n", leaf,
-	       (unsigned long long)best);
-}
-
-int cpuid_main(void)
-{
-	static const uint32_t leaves[] = {0x0, 0x1, 0x2, 0x4, 0x7, 0xd, 0x80000001, 0x80000008};
-
-	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
-		measure_cpuid(leaves[i]);
-	return 0;
-}
-
-int bench_main(void)
-{
-	uint64_t value;
-	int unexpected = 0;
-
-	if (!guest_stat(SECPOD_STAT_CPUS, &value)) {
-		printf("GUEST: bench: no statistics (debug-stats = yes is not set)\n");
-		return 1;
-	}
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		unexpected += measure(&operations[i]);
-	return unexpected;
-}
 
 static const char *const reason_names[SECPOD_STAT_EXIT_REASONS] = {
 	[0] = "exception or NMI",
@@ -190,6 +213,93 @@ const char *guest_exit_name(uint32_t reason)
 		return reason_names[reason];
 	snprintf(number, sizeof(number), "reason %u", reason);
 	return number;
+}
+
+static int measure(const struct operation *operation)
+{
+	static struct counts before, after;
+	uint64_t other = 0;
+	bool ran;
+
+	if (operation->prepare && !operation->prepare()) {
+		printf("GUEST: bench %s: not prepared\n", operation->name);
+		return 1;
+	}
+	take_before(&before);
+	ran = operation->run();
+	take_after(&after);
+	if (operation->finish)
+		operation->finish();
+	if (!ran) {
+		printf("GUEST: bench %s: did not run to its end\n", operation->name);
+		return 1;
+	}
+	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++) {
+		uint64_t count = after.exits[reason] - before.exits[reason];
+
+		if (!count || reason == REASON_CPUID)
+			continue;
+		other += count;
+		printf("GUEST: bench %s: %llu exits of reason %u %s\n", operation->name,
+		       (unsigned long long)count, reason, guest_exit_name(reason));
+	}
+	printf("GUEST: bench %s: exits other than CPUID %llu, CPUID %llu, root-mode instructions %llu\n",
+	       operation->name, (unsigned long long)other,
+	       (unsigned long long)(after.exits[REASON_CPUID] - before.exits[REASON_CPUID]),
+	       (unsigned long long)(after.root_tsc - before.root_tsc));
+	return other != 0;
+}
+
+/* From exit to entry, seen from the guest: the TSC counts instructions, CPUID itself and one RDTSC are two. */
+static void measure_cpuid(uint32_t leaf)
+{
+	uint64_t best = ~0ULL;
+
+	for (int i = 0; i < 100; i++) {
+		uint32_t low1, high1, low2, high2, b, c;
+		uint64_t spent;
+
+		__asm__ volatile(
+			"rdtsc\n\tmov %%eax, %0\n\tmov %%edx, %1\n\tmov %6, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\trdtsc"
+			: "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), "=&b"(b), "=&c"(c)
+			: "r"(leaf));
+		/* Between the two RDTSC: two MOV, one MOV, one XOR, CPUID, RDTSC. */
+		spent = ((uint64_t)high2 << 32 | low2) - ((uint64_t)high1 << 32 | low1) - 6u;
+		if (spent < best)
+			best = spent;
+	}
+	printf("GUEST: bench CPUID leaf %#x: %llu root-mode instructions, exit to entry\n", leaf,
+	       (unsigned long long)best);
+}
+
+int cpuid_main(void)
+{
+	/* The last ones are beyond what any CPU has. */
+	static const uint32_t leaves[] = {0x0, 0x1,	   0x2,	       0x4,	   0x7,
+					  0xd, 0x80000001, 0x80000008, 0x3fffffff, 0x8000ffff};
+
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		measure_cpuid(leaves[i]);
+	return 0;
+}
+
+int bench_main(void)
+{
+	uint64_t value;
+	int unexpected = 0;
+
+	if (!guest_stat(SECPOD_STAT_CPUS, &value)) {
+		printf("GUEST: bench: no statistics (debug-stats = yes is not set)\n");
+		return 1;
+	}
+	/* What exits before the machine is locked says nothing about later. */
+	if (guest_cpuid(SECPOD_CPUID_VERSION, 0).ecx != SECPOD_PHASE_LOCKED) {
+		printf("GUEST: bench: the machine is not locked\n");
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		unexpected += measure(&operations[i]);
+	return unexpected;
 }
 
 int summary_main(void)

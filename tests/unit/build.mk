@@ -7,7 +7,7 @@
 #   make unit-<name>	build and run one
 #
 # A program is the test and the sources that the table names for it: the very files of the monitor, and what
-# tests share.
+# tests share. unit_libs_<name>: libraries beside cmocka.
 
 unit_page_table := vmm/page_table.c vmm/page_pool.c
 unit_host_layout := vmm/host_layout.c vmm/page_table.c vmm/page_pool.c vmm/percpu.c vmm/descriptor.c
@@ -36,10 +36,13 @@ unit_audit_log := secpod/audit_log.c secpod/audit_console.c secpod/phase.c secpo
 unit_audit_console := $(unit_audit_log)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c
 unit_capabilities := vmx/capabilities.c
+unit_boot_roots := vmx/boot_roots.c
 unit_cr_rules := vmx/cr_rules.c
+unit_cr3_targets := vmx/cr3_targets.c
 unit_event := vmx/event.c
 unit_msr_policy := vmx/msr_policy.c secpod/register_policy.c secpod/register_tables.c
-unit_cpuid_policy := vmx/cpuid_policy.c
+unit_cpuid_policy := vmx/cpuid_policy.c secpod/register_policy.c secpod/register_tables.c
+unit_launch_msrs := vmx/launch_msrs.c secpod/register_policy.c secpod/register_tables.c
 unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check_guest.c \
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
@@ -47,6 +50,15 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire root activate) \
+	tests/unit/paging_world.c $(unit_ept_sources)
+unit_paging_basic := $(unit_paging_sources)
+unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
+unit_store_decode := vmx/store_decode.c
+unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
+unit_libs_store_zydis := -lZydis
+unit_store_emulate := $(unit_store_sources)
+unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c
@@ -74,7 +86,7 @@ $(UNIT_OUT)/%.o: %.c
 # $(call unit_program,name)
 define unit_program
 $(UNIT_OUT)/test_$(1): $(call unit_objects,tests/unit/test_$(1).c $(unit_$(1)))
-	$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ $(UNIT_LIBS)
+	$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ $(UNIT_LIBS) $(unit_libs_$(1))
 
 .PHONY: unit-$(1)
 unit-$(1): $(UNIT_OUT)/test_$(1)

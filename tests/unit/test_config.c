@@ -72,7 +72,9 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->boot_attempts, expected.boot_attempts);
 	assert_int_equal(config->skip_key, expected.skip_key);
 	assert_int_equal(config->skip_timeout, expected.skip_timeout);
+	assert_int_equal(config->descriptor_scan, expected.descriptor_scan);
 	assert_true(config->debug_stats == expected.debug_stats);
+	assert_true(config->paging_delegation == expected.paging_delegation);
 	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
 
@@ -94,9 +96,13 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.boot_attempts, 0);
 	assert_int_equal(config.skip_key, CONFIG_KEY(0, 's'));
 	assert_int_equal(config.skip_timeout, 0);
+	assert_int_equal(config.descriptor_scan, 0);
 	assert_false(config.debug_stats);
+	assert_false(config.paging_delegation);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
-		assert_int_equal(config.policy[rule], SECPOD_ANSWER_DENY);
+		assert_int_equal(config.policy[rule], rule < SECPOD_RULE_COUNT
+							      ? SECPOD_RULE_DEFAULT(rule)
+							      : SECPOD_ANSWER_DENY);
 }
 
 static void every_key_is_read(void **state)
@@ -119,7 +125,9 @@ static void every_key_is_read(void **state)
 			       "boot-attempts = 3\n"
 			       "skip-key = f12\n"
 			       "skip-timeout = 1500\n"
-			       "debug-stats = yes\n",
+			       "debug-stats = yes\n"
+			       "paging-delegation = yes\n"
+			       "descriptor-scan = 250\n",
 			       &config, &reports),
 			 0);
 	assert_false(config.enabled);
@@ -135,7 +143,9 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.boot_attempts, 3);
 	assert_int_equal(config.skip_key, CONFIG_KEY(0x16, 0));
 	assert_int_equal(config.skip_timeout, 1500);
+	assert_int_equal(config.descriptor_scan, 250);
 	assert_true(config.debug_stats);
+	assert_true(config.paging_delegation);
 }
 
 /* Each rule with each answer changes its own place and no other. */
@@ -154,6 +164,8 @@ static void every_rule_has_its_key(void **state)
 			uint8_t expected[SECPOD_POLICY_MAX];
 
 			memset(expected, SECPOD_ANSWER_DENY, sizeof(expected));
+			for (size_t other = 0; other < SECPOD_RULE_COUNT; other++)
+				expected[other] = SECPOD_RULE_DEFAULT(other);
 			expected[rule] = (uint8_t)answer;
 			snprintf(line, sizeof(line), "policy.%s = %s", names[rule],
 				 answers[answer]);
@@ -205,6 +217,7 @@ static void values_are_read_exactly(void **state)
 		{"boot-attempts = 255", offsetof(struct config, boot_attempts), 255},
 		{"boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255},
 		{"skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000},
+		{"descriptor-scan = 10000", offsetof(struct config, descriptor_scan), 10000},
 		{"skip-key = none", offsetof(struct config, skip_key), 0},
 		{"skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0)},
 		{"skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r')},
@@ -278,6 +291,7 @@ static void bad_values_are_reported_and_the_default_holds(void **state)
 		"skip-key = ab",
 		"skip-key = fx",
 		"skip-timeout = 60001",
+		"descriptor-scan = 10001",
 		"skip-timeout = 1 s",
 		"debug-stats = 1",
 		"policy.cr0 =",

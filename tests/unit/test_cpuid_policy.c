@@ -19,6 +19,7 @@
 /* What is in force for one question. */
 struct cpuid_context {
 	uint32_t proc2;
+	uint32_t max_basic, max_extended; /* 0: larger than any leaf asked for */
 	bool guest_osxsave;
 	bool guest_pke;
 	bool stats;
@@ -32,6 +33,18 @@ static const struct cpuid_context all_enabled = {.proc2 = ~0u,
 						 .stats = true,
 						 .phase = SECPOD_PHASE_GUEST};
 
+static void build(struct cpuid_policy *policy, const struct cpuid_context *context)
+{
+	const struct cpuid_machine machine = {
+		.proc2 = context->proc2,
+		.max_basic = context->max_basic ? context->max_basic : 0x3fffffff,
+		.max_extended = context->max_extended ? context->max_extended : ~0u,
+		.stats = context->stats,
+	};
+
+	cpuid_policy_build(policy, &machine);
+}
+
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf,
 				  const struct cpuid_context *context, struct cpuid_regs regs)
 {
@@ -40,11 +53,12 @@ static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf,
 	uint64_t cr4 =
 		(context->guest_osxsave ? CR4_OSXSAVE : 0) | (context->guest_pke ? CR4_PKE : 0);
 
-	cpuid_policy_build(&policy, context->proc2, context->stats);
-	if (cpuid_is_hypervisor(leaf)) {
+	build(&policy, context);
+	if (!cpuid_is_basic(&policy, leaf) && cpuid_is_hypervisor(leaf)) {
 		cpuid_hypervisor_leaf(&policy, leaf, context->phase, &regs);
 		return regs;
 	}
+	leaf = cpuid_resolve(&policy, leaf);
 	keep = cpuid_keep(&policy, leaf, subleaf);
 	regs = (struct cpuid_regs){regs.eax & keep->eax, regs.ebx & keep->ebx, regs.ecx & keep->ecx,
 				   regs.edx & keep->edx};
@@ -74,8 +88,8 @@ static void hidden_bits_are_hidden_and_no_others(void **state)
 		 {0, BIT(10), BIT(4) | BIT(5), BIT(18)}},
 		{0x7, 1, {BIT(17) | BIT(22), 0, 0, 0}, {0, 0, 0, 0}},
 		{0x7, 2, {0, 0, 0, 0}, {0, 0, 0, 0}},
-		{0xd, 0, {0, 0, 0, 0}, {0, 0, 0, 0}},
-		{0xd, 1, {0, 0, 0, 0}, {BIT(3), 0, 0, 0}},
+		{0xd, 0, {~0xe02ffu, 0, 0, ~0u}, {0, 0, 0, 0}},
+		{0xd, 1, {0, 0, ~0x1b800u, ~0u}, {BIT(3), 0, 0, 0}},
 		{0xd, 2, {0, 0, 0, 0}, {0, 0, 0, 0}},
 		{0x14, 0, {~0u, ~0u, ~0u, ~0u}, {0, 0, 0, 0}},
 		{0x14, 1, {~0u, ~0u, ~0u, ~0u}, {0, 0, 0, 0}},
@@ -135,6 +149,65 @@ static void each_instruction_is_shown_by_its_own_control(void **state)
 		assert_int_equal(hidden.ecx & rows[i].bit.ecx, 0);
 		assert_int_equal(hidden.edx & rows[i].bit.edx, 0);
 	}
+}
+
+/* SDM: "the data for the highest basic information leaf is returned", with the subleaf asked for. */
+static void leaves_beyond_the_highest_are_filtered_as_that_one(void **state)
+{
+	static const uint32_t beyond[] = {0x20,	      0x21,	  0x3fffffff,
+					  0x50000000, 0x7fffffff, 0x80000009,
+					  0x80001000, 0xc0000000, 0xffffffff};
+	struct cpuid_context context = {.max_extended = 0x80000008};
+	struct cpuid_policy policy;
+
+	(void)state;
+	for (context.max_basic = 2; context.max_basic < 0x20; context.max_basic++) {
+		build(&policy, &context);
+		for (uint32_t leaf = 0; leaf < 0x20; leaf++)
+			assert_int_equal(cpuid_resolve(&policy, leaf),
+					 leaf <= context.max_basic ? leaf : context.max_basic);
+		for (size_t i = 0; i < COUNT_OF(beyond); i++)
+			assert_int_equal(cpuid_resolve(&policy, beyond[i]), context.max_basic);
+		assert_int_equal(cpuid_resolve(&policy, 0x80000000), 0x80000000);
+		assert_int_equal(cpuid_resolve(&policy, 0x80000008), 0x80000008);
+		for (uint32_t subleaf = 0; subleaf < 3; subleaf++) {
+			struct cpuid_regs highest =
+				filtered(context.max_basic, subleaf, &context, ALL);
+			struct cpuid_regs other = filtered(0x80001000, subleaf, &context, ALL);
+
+			assert_memory_equal(&other, &highest, sizeof(highest));
+		}
+	}
+	/* A CPU whose highest leaf is Processor Trace's, as some were made. */
+	context.max_basic = CPUID_PT;
+	assert_int_equal(filtered(0x15, 0, &context, ALL).eax, 0);
+	assert_int_equal(filtered(0x80000009, 1, &context, ALL).ebx, 0);
+}
+
+static void the_highest_leaf_may_be_beyond_the_table(void **state)
+{
+	const struct cpuid_context context = {.max_basic = 0x24, .max_extended = 0x80000008};
+	struct cpuid_policy policy;
+
+	(void)state;
+	build(&policy, &context);
+	assert_int_equal(cpuid_resolve(&policy, 0x24), 0x24);
+	assert_int_equal(cpuid_resolve(&policy, 0x25), 0x24);
+	assert_int_equal(cpuid_resolve(&policy, 0x80000009), 0x24);
+	assert_int_equal(filtered(0x25, 1, &context, ALL).eax, ~0u);
+}
+
+static void state_components_are_those_that_may_be_set(void **state)
+{
+	const struct cpuid_context context = {.proc2 = ~0u};
+	const struct cpuid_regs user = filtered(0xd, 0, &context, ALL);
+	const struct cpuid_regs supervisor = filtered(0xd, 1, &context, ALL);
+
+	(void)state;
+	assert_true(user.eax & XCR0_AVX);
+	assert_true(user.eax & XCR0_PKRU);
+	assert_true(supervisor.ecx & XSS_CET_S);
+	assert_false(supervisor.ecx & (XSS_PT | XSS_PASID | XSS_UINTR));
 }
 
 static void nothing_is_invented(void **state)
@@ -238,6 +311,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hidden_bits_are_hidden_and_no_others),
 		cmocka_unit_test(each_instruction_is_shown_by_its_own_control),
+		cmocka_unit_test(leaves_beyond_the_highest_are_filtered_as_that_one),
+		cmocka_unit_test(the_highest_leaf_may_be_beyond_the_table),
+		cmocka_unit_test(state_components_are_those_that_may_be_set),
 		cmocka_unit_test(nothing_is_invented),
 		cmocka_unit_test(hypervisor_bit_is_set),
 		cmocka_unit_test(osxsave_and_ospke_mirror_the_guests_cr4),

@@ -248,17 +248,20 @@ static void the_policy_says_what_a_refusal_leads_to(void **state)
 static void info_describes_the_monitor(void **state)
 {
 	struct secpod_info info;
+	uint64_t second = 0;
 
 	(void)state;
+	for (uint32_t rule = 32; rule < SECPOD_RULE_COUNT; rule++)
+		second |= (uint64_t)SECPOD_ANSWER_DENY << 2 * (rule - 32);
 	w.policy.answer[SECPOD_RULE_CR4] = SECPOD_ANSWER_PANIC;
 	assert_int_equal(call(SECPOD_CALL_INFO, 0x1008, sizeof(info), 0, 0), sizeof(info));
 	memcpy(&info, w.ram + 0x1008, sizeof(info));
-	assert_int_equal(info.abi_version, 2);
+	assert_int_equal(info.abi_version, 3);
 	assert_int_equal(info.features, SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT);
 	assert_int_equal(info.phase, SECPOD_PHASE_GUEST);
 	assert_int_equal(info.rule_count, SECPOD_RULE_COUNT);
 	assert_int_equal(info.policy[0] & 0xf, SECPOD_ANSWER_PANIC << 2 | SECPOD_ANSWER_DENY);
-	assert_int_equal(info.policy[1], 0);
+	assert_int_equal(info.policy[1], second);
 	assert_int_equal(info.mandatory, policy_mandatory_bits());
 	assert_int_equal(info.log_capacity, WORLD_LOG_CAPACITY);
 

@@ -34,6 +34,22 @@ static const struct {
 	{16, "hypercall", true},
 	{17, "cpu-start", false},
 	{18, "task-switch", true},
+	{19, "page-table-entry", true},
+	{20, "page-table-type", true},
+	{21, "page-table-secure", true},
+	{22, "root", true},
+	{23, "kernel-exec", false},
+	{24, "kernel-user", false},
+	{25, "user-map", false},
+	{26, "table-alias", false},
+	{27, "kernel-template", false},
+	{28, "kernel-remap", false},
+	{29, "locked-range", false},
+	{30, "direct-map", false},
+	{31, "special-root", false},
+	{32, "page-table-store", true},
+	{33, "code-new", false},
+	{34, "code-store", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)

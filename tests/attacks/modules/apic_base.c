@@ -32,5 +32,5 @@ static bool effect(void)
 	return (seen & MSR_IA32_APICBASE_BASE) == base;
 }
 
-static const struct attack apic_base = {"apic_base", NULL, attempt, effect, NULL};
+static const struct attack apic_base = {"apic_base", "apic-base", NULL, attempt, effect, NULL};
 ATTACK_MODULE(apic_base);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What the attacks share. Each is a module whose initialization makes the attempt; it never stays loaded.
- * secpod_attack.ko stays: it judges the attempt, also when the attempt killed its thread, and prints
+ * What the attacks share. Each is a module that has itself registered; the runner then has a process make the
+ * attempt, through /dev/secpod_attack. Not while the module is loaded: the kernel keeps what an attempt that kills
+ * its thread leaves behind of a load, on the stack of that thread. secpod_attack.ko stays: it judges
+ * the attempt, and prints
+ *   ATTACK: NAME begins RULE,...
  *   ATTACK: NAME succeeded|refused|impossible DETAIL
+ *   ATTACK: NAME recorded RULE	(one line for each rule that the log has records of)
  */
 #ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
 #define SECPOD_TESTS_ATTACKS_ATTACK_H
@@ -14,9 +18,14 @@
 
 struct attack {
 	const char *name;
+	/* Names of the rules of SecPod by which it may be refused, separated by commas. */
+	const char *rules;
 	/* Whether the CPU has what the attack misuses, as far as CPUID tells; NULL: every CPU has. */
 	bool (*possible)(void);
-	/* Makes the attempt. Result: 0, or a negative errno when it could not be prepared. May not return. */
+	/*
+	 * Makes the attempt. Result: 0; -EOPNOTSUPP when the machine has not got what it takes; another
+	 * negative errno when it could not be prepared. May not return.
+	 */
 	int (*attempt)(void);
 	/* Whether the attempt had its effect, by looking at the target itself; says what it saw. */
 	bool (*effect)(void);
@@ -24,8 +33,15 @@ struct attack {
 	void (*undo)(void);
 };
 
-/* attack_run - the whole of a module's initialization. Result: a negative errno, always. */
-int attack_run(const struct attack *attack);
+/*
+ * attack_wait - a second of a machine in use, on this CPU: it sleeps, and twenty times it does what makes a
+ * CPU leave the guest when a program is started. The C library's start-up code executes some eighty CPUIDs.
+ */
+void attack_wait(void);
+
+/* attack_register, attack_unregister - all that a module does when it is loaded and unloaded. */
+void attack_register(const struct attack *attack);
+void attack_unregister(void);
 
 /* attack_detail - the last part of the report line, as for printk, without a line's end. */
 __printf(1, 2) void attack_detail(const char *format, ...);
@@ -58,9 +74,15 @@ bool attack_read_only(const void *address);
 #define ATTACK_MODULE(attack)                                                \
 	static int __init attack_init(void)                                  \
 	{                                                                    \
-		return attack_run(&(attack));                                \
+		attack_register(&(attack));                                  \
+		return 0;                                                    \
 	}                                                                    \
 	module_init(attack_init);                                            \
+	static void __exit attack_exit(void)                                 \
+	{                                                                    \
+		attack_unregister();                                         \
+	}                                                                    \
+	module_exit(attack_exit);                                            \
 	MODULE_DESCRIPTION("Attack on the kernel's protections, for tests"); \
 	MODULE_LICENSE("Dual MIT/GPL")
 
@@ -88,6 +110,20 @@ static inline unsigned long attack_read_cr0(void)
 static inline void attack_write_cr0(unsigned long value)
 {
 	asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+/* Whole, with the PCID; the kernel's own functions are not for modules. */
+static inline unsigned long attack_read_cr3(void)
+{
+	unsigned long value;
+
+	asm volatile("mov %%cr3, %0" : "=r"(value) : : "memory");
+	return value;
+}
+
+static inline void attack_write_cr3(unsigned long value)
+{
+	asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
 static inline unsigned long attack_read_cr4(void)

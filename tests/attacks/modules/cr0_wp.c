@@ -42,5 +42,5 @@ static void undo(void)
 	overwrite(BEFORE);
 }
 
-static const struct attack cr0_wp = {"cr0_wp", NULL, attempt, effect, undo};
+static const struct attack cr0_wp = {"cr0_wp", "cr0", NULL, attempt, effect, undo};
 ATTACK_MODULE(cr0_wp);

@@ -37,5 +37,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_LA57);
 }
 
-static const struct attack cr4_la57 = {"cr4_la57", possible, attempt, effect, NULL};
+static const struct attack cr4_la57 = {"cr4_la57", "cr4", possible, attempt, effect, NULL};
 ATTACK_MODULE(cr4_la57);

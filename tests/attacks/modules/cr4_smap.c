@@ -40,5 +40,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_SMAP);
 }
 
-static const struct attack cr4_smap = {"cr4_smap", possible, attempt, effect, NULL};
+static const struct attack cr4_smap = {"cr4_smap", "cr4", possible, attempt, effect, NULL};
 ATTACK_MODULE(cr4_smap);

@@ -44,5 +44,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_SMEP);
 }
 
-static const struct attack cr4_smep = {"cr4_smep", possible, attempt, effect, NULL};
+static const struct attack cr4_smep = {"cr4_smep", "cr4", possible, attempt, effect, NULL};
 ATTACK_MODULE(cr4_smep);

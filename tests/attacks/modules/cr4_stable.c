@@ -41,5 +41,5 @@ static bool possible(void)
 	return set;
 }
 
-static const struct attack cr4_stable = {"cr4_stable", possible, attempt, effect, NULL};
+static const struct attack cr4_stable = {"cr4_stable", "cr4", possible, attempt, effect, NULL};
 ATTACK_MODULE(cr4_stable);

@@ -37,5 +37,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_VMX);
 }
 
-static const struct attack cr4_vmxe = {"cr4_vmxe", possible, attempt, effect, NULL};
+static const struct attack cr4_vmxe = {"cr4_vmxe", "cr4", possible, attempt, effect, NULL};
 ATTACK_MODULE(cr4_vmxe);

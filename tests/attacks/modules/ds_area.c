@@ -38,5 +38,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_DS) && !rdmsrl_safe(MSR_IA32_MISC_ENABLE, &value) && value;
 }
 
-static const struct attack ds_area = {"ds_area", possible, attempt, effect, NULL};
+static const struct attack ds_area = {"ds_area", "debug-msr", possible, attempt, effect, NULL};
 ATTACK_MODULE(ds_area);

@@ -45,5 +45,5 @@ static bool effect(void)
 	return !(seen & EFER_NX);
 }
 
-static const struct attack efer_nxe = {"efer_nxe", NULL, attempt, effect, NULL};
+static const struct attack efer_nxe = {"efer_nxe", "efer", NULL, attempt, effect, NULL};
 ATTACK_MODULE(efer_nxe);

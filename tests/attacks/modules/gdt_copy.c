@@ -48,5 +48,5 @@ static bool effect(void)
 	return limit == 0x5ec;
 }
 
-static const struct attack gdt_copy = {"gdt_copy", NULL, attempt, effect, NULL};
+static const struct attack gdt_copy = {"gdt_copy", "descriptor-table", NULL, attempt, effect, NULL};
 ATTACK_MODULE(gdt_copy);

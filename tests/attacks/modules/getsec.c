@@ -46,5 +46,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_SMX);
 }
 
-static const struct attack getsec = {"getsec", possible, attempt, effect, NULL};
+static const struct attack getsec = {"getsec", "cr4,instruction", possible, attempt, effect, NULL};
 ATTACK_MODULE(getsec);

@@ -34,5 +34,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_HFI);
 }
 
-static const struct attack hfi = {"hfi", possible, attempt, effect, NULL};
+static const struct attack hfi = {"hfi", "memory-msr", possible, attempt, effect, NULL};
 ATTACK_MODULE(hfi);

@@ -168,5 +168,6 @@ static bool possible(void)
 	return false;
 }
 
-static const struct attack hypercall_fuzz = {"hypercall_fuzz", possible, attempt, effect, NULL};
+static const struct attack hypercall_fuzz = {
+	"hypercall_fuzz", "hypercall,instruction", possible, attempt, effect, NULL};
 ATTACK_MODULE(hypercall_fuzz);

@@ -66,5 +66,5 @@ static bool effect(void)
 	return answer == HOOKED;
 }
 
-static const struct attack idt_copy = {"idt_copy", NULL, attempt, effect, NULL};
+static const struct attack idt_copy = {"idt_copy", "descriptor-table", NULL, attempt, effect, NULL};
 ATTACK_MODULE(idt_copy);

@@ -58,5 +58,6 @@ static bool effect(void)
 	return answer == HOOKED;
 }
 
-static const struct attack idt_write = {"idt_write", NULL, attempt, effect, NULL};
+static const struct attack idt_write = {"idt_write", "descriptor-table", NULL, attempt, effect,
+					NULL};
 ATTACK_MODULE(idt_write);

@@ -67,5 +67,6 @@ static bool possible(void)
 	return false;
 }
 
-static const struct attack insn_absent = {"insn_absent", possible, attempt, effect, NULL};
+static const struct attack insn_absent = {"insn_absent", "instruction", possible,
+					  attempt,	 effect,	NULL};
 ATTACK_MODULE(insn_absent);

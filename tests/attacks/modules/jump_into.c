@@ -58,5 +58,5 @@ static void undo(void)
 	overwrite(BEFORE);
 }
 
-static const struct attack jump_into = {"jump_into", NULL, attempt, effect, undo};
+static const struct attack jump_into = {"jump_into", "cr0", NULL, attempt, effect, undo};
 ATTACK_MODULE(jump_into);

@@ -40,5 +40,5 @@ static bool effect(void)
 	return answer == HOOKED;
 }
 
-static const struct attack lstar = {"lstar", NULL, attempt, effect, NULL};
+static const struct attack lstar = {"lstar", "syscall-msr", NULL, attempt, effect, NULL};
 ATTACK_MODULE(lstar);

@@ -53,5 +53,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_MTRR);
 }
 
-static const struct attack mtrr_secure = {"mtrr_secure", possible, attempt, effect, NULL};
+static const struct attack mtrr_secure = {"mtrr_secure", "mtrr", possible, attempt, effect, NULL};
 ATTACK_MODULE(mtrr_secure);

@@ -24,5 +24,5 @@ static bool effect(void)
 	return changed;
 }
 
-static const struct attack pat = {"pat", NULL, attempt, effect, NULL};
+static const struct attack pat = {"pat", "pat", NULL, attempt, effect, NULL};
 ATTACK_MODULE(pat);

@@ -30,5 +30,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_INTEL_PT);
 }
 
-static const struct attack pt_output = {"pt_output", possible, attempt, effect, NULL};
+static const struct attack pt_output = {"pt_output", "memory-msr", possible, attempt, effect, NULL};
 ATTACK_MODULE(pt_output);

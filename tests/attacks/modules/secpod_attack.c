@@ -2,21 +2,34 @@
 /* Stays loaded while the attacks come and go; see attack.h. */
 #include "attack.h"
 
+#include <linux/fs.h>
+#include <linux/delay.h>
+#include <linux/io.h>
 #include <linux/kprobes.h>
+#include <linux/miscdevice.h>
 #include <linux/moduleparam.h>
 #include <linux/pgtable.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/tlbflush.h>
 
+#include "attack_device.h"
 #include "secpod_abi.h"
 
 #define DETAIL_SIZE 128
+#define LOG_ROOM (PAGE_SIZE / sizeof(struct secpod_record))
 
-static const struct attack *running;
+#define RULE_NAME(id, name, refuses) [SECPOD_RULE_##id] = (name),
+static const char *const rule_names[] = {SECPOD_RULES(RULE_NAME)};
+
+/* The attack whose module is loaded, and how its attempt ended: not at all when its thread was killed. */
+static const struct attack *loaded;
+static bool returned;
+static int result;
 static char detail[DETAIL_SIZE];
 
 static ulong spare;
@@ -150,56 +163,151 @@ bool attack_read_only(const void *address)
 }
 EXPORT_SYMBOL_GPL(attack_read_only);
 
-static void judge(const struct attack *attack, const char *how)
+void attack_wait(void)
 {
-	const char *verdict = "refused";
+	const unsigned int starts = 20, cpuids = 80, pause_ms = 50;
 
-	running = NULL;
-	if (attack->effect()) {
-		verdict = "succeeded";
-		if (attack->undo)
-			attack->undo();
-	} else if (attack->possible && !attack->possible() && !attack_under_secpod()) {
-		verdict = "impossible";
+	for (unsigned int start = 0; start < starts; start++) {
+		msleep(pause_ms);
+		for (unsigned int i = 0; i < cpuids; i++)
+			cpuid_eax(0);
 	}
-	pr_alert("ATTACK: %s %s %s%s\n", attack->name, verdict, how, detail);
+}
+EXPORT_SYMBOL_GPL(attack_wait);
+
+/* LOG_READ; without SecPod it would be no instruction. Result: records, or a negative error. */
+static long read_log(struct secpod_record *records)
+{
+	long count = SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ;
+	register u64 fourth asm("r10") = 0;
+
+	asm volatile("vmcall"
+		     : "+a"(count)
+		     : "D"(virt_to_phys(records)), "S"(LOG_ROOM), "d"(0ul), "r"(fourth)
+		     : "memory", "cc");
+	return count;
 }
 
-int attack_run(const struct attack *attack)
+/* The rules of all records since the last time, a bit each. */
+static u64 recorded_rules(void)
 {
-	int result;
+	struct secpod_record *records;
+	u64 rules = 0;
+	long count;
 
+	if (!attack_under_secpod())
+		return 0;
+	records = (struct secpod_record *)get_zeroed_page(GFP_KERNEL);
+	if (!records)
+		return 0;
+	while ((count = read_log(records)) > 0)
+		for (long i = 0; i < count; i++)
+			rules |= 1ull << records[i].rule;
+	free_page((unsigned long)records);
+	return rules;
+}
+
+/* The console leaves out lines when there are many; the log is whole. */
+static void print_records(const char *name)
+{
+	u64 rules = recorded_rules();
+
+	for (unsigned int rule = 0; rule < ARRAY_SIZE(rule_names); rule++)
+		if (rules & 1ull << rule)
+			pr_alert("ATTACK: %s recorded %s\n", name, rule_names[rule]);
+}
+
+static long attempt(void)
+{
 	detail[0] = '\0';
-	running = attack;
-	result = attack->attempt();
-	if (result) {
-		running = NULL;
-		pr_alert("ATTACK: %s broken not prepared: error %d %s\n", attack->name, result,
-			 detail);
-		return -ECANCELED;
-	}
-	judge(attack, "");
-	/* The module has done its work and is not wanted any longer. */
-	return -ECANCELED;
-}
-EXPORT_SYMBOL_GPL(attack_run);
-
-/* Written by the runner when an attack's process is gone. */
-static int check(const char *value, const struct kernel_param *parameter)
-{
-	(void)value;
-	(void)parameter;
-	if (running)
-		judge(running, "its thread was killed; ");
+	(void)recorded_rules();
+	pr_alert("ATTACK: %s begins %s\n", loaded->name, loaded->rules);
+	result = loaded->attempt();
+	returned = true;
 	return 0;
 }
 
-static const struct kernel_param_ops check_ops = {.set = check};
-module_param_cb(check, &check_ops, NULL, 0200);
+/* What came of an attempt that was made. */
+static const char *verdict(void)
+{
+	if (loaded->effect()) {
+		if (loaded->undo)
+			loaded->undo();
+		return "succeeded";
+	}
+	if (loaded->possible && !loaded->possible() && !attack_under_secpod())
+		return "impossible";
+	return "refused";
+}
+
+static long judge(void)
+{
+	if (returned && result == -EOPNOTSUPP)
+		pr_alert("ATTACK: %s impossible %s\n", loaded->name, detail);
+	else if (returned && result)
+		pr_alert("ATTACK: %s broken not prepared: error %d %s\n", loaded->name, result,
+			 detail);
+	else {
+		const char *word = verdict();
+
+		pr_alert("ATTACK: %s %s %s%s\n", loaded->name, word,
+			 returned ? "" : "its thread was killed; ", detail);
+	}
+	print_records(loaded->name);
+	return 0;
+}
+
+static long control(struct file *file, unsigned int command, unsigned long argument)
+{
+	char name[ATTACK_NAME_SIZE];
+
+	(void)file;
+	if (command == ATTACK_RECORDS) {
+		if (strncpy_from_user(name, (const char __user *)argument, sizeof(name)) < 0)
+			return -EFAULT;
+		name[sizeof(name) - 1] = '\0';
+		print_records(name);
+		return 0;
+	}
+	if (!loaded)
+		return -ENOENT;
+	switch (command) {
+	case ATTACK_ATTEMPT:
+		return attempt();
+	case ATTACK_JUDGE:
+		return judge();
+	default:
+		return -ENOTTY;
+	}
+}
+
+void attack_register(const struct attack *attack)
+{
+	loaded = attack;
+	returned = false;
+}
+EXPORT_SYMBOL_GPL(attack_register);
+
+void attack_unregister(void)
+{
+	loaded = NULL;
+}
+EXPORT_SYMBOL_GPL(attack_unregister);
+
+static const struct file_operations operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = control,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = ATTACK_DEVICE,
+	.fops = &operations,
+};
 
 static int __init secpod_attack_init(void)
 {
-	return 0;
+	return misc_register(&device);
 }
 module_init(secpod_attack_init);
 

@@ -34,5 +34,6 @@ static bool effect(void)
 	return attack_under_secpod() ? result != 0 : result == RESULT;
 }
 
-static const struct attack secure_execute = {"secure_execute", NULL, attempt, effect, NULL};
+static const struct attack secure_execute = {"secure_execute", "secure-space", NULL,
+					     attempt,	       effect,	       NULL};
 ATTACK_MODULE(secure_execute);

@@ -54,5 +54,6 @@ static bool effect(void)
 	return memcmp(before, after, BYTES) != 0;
 }
 
-static const struct attack secure_operand = {"secure_operand", NULL, attempt, effect, NULL};
+static const struct attack secure_operand = {"secure_operand", "secure-space", NULL,
+					     attempt,	       effect,	       NULL};
 ATTACK_MODULE(secure_operand);

@@ -42,5 +42,6 @@ static bool effect(void)
 	return seen != ~0ull;
 }
 
-static const struct attack secure_read = {"secure_read", NULL, attempt, effect, NULL};
+static const struct attack secure_read = {"secure_read", "secure-space", NULL,
+					  attempt,	 effect,	 NULL};
 ATTACK_MODULE(secure_read);

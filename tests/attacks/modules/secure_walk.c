@@ -101,5 +101,6 @@ static bool effect(void)
 	return seen == pattern || dirtied;
 }
 
-static const struct attack secure_walk = {"secure_walk", NULL, attempt, effect, NULL};
+static const struct attack secure_walk = {"secure_walk", "secure-space", NULL,
+					  attempt,	 effect,	 NULL};
 ATTACK_MODULE(secure_walk);

@@ -82,5 +82,6 @@ static bool effect(void)
 	return written;
 }
 
-static const struct attack secure_write = {"secure_write", NULL, attempt, effect, NULL};
+static const struct attack secure_write = {"secure_write", "secure-space", NULL,
+					   attempt,	   effect,	   NULL};
 ATTACK_MODULE(secure_write);

@@ -52,5 +52,5 @@ static void undo(void)
 	write_table(original);
 }
 
-static const struct attack syscall_hook = {"syscall_hook", NULL, attempt, effect, undo};
+static const struct attack syscall_hook = {"syscall_hook", "cr0", NULL, attempt, effect, undo};
 ATTACK_MODULE(syscall_hook);

@@ -37,5 +37,6 @@ static bool effect(void)
 	return attack_under_secpod() ? changed > 0 : changed == ARRAY_SIZE(registers);
 }
 
-static const struct attack syscall_msrs = {"syscall_msrs", NULL, attempt, effect, NULL};
+static const struct attack syscall_msrs = {"syscall_msrs", "syscall-msr", NULL,
+					   attempt,	   effect,	  NULL};
 ATTACK_MODULE(syscall_msrs);

@@ -51,5 +51,5 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_SEP);
 }
 
-static const struct attack sysenter = {"sysenter", possible, attempt, effect, NULL};
+static const struct attack sysenter = {"sysenter", "syscall-msr", possible, attempt, effect, NULL};
 ATTACK_MODULE(sysenter);

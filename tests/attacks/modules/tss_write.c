@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Writes a stack pointer of its own into the TSS that is in use, through a mapping of its own. */
+/*
+ * Writes a stack pointer of its own into the TSS that is in use, through a mapping of its own. The TSS cannot
+ * be made read-only, so what counts is whether it is still there after a second of a machine in use.
+ */
 #include "attack.h"
 
 #include <asm/desc.h>
@@ -8,8 +11,6 @@
 /* The kernel uses the first ones only. */
 #define IST_INDEX 6
 #define PLANTED 0xffff5ec90d000000ul
-
-static unsigned long seen;
 
 /* By the descriptor of TR, as the CPU finds it. */
 static struct x86_hw_tss *tss_in_use(void)
@@ -23,31 +24,36 @@ static struct x86_hw_tss *tss_in_use(void)
 				     (u64)descriptor->base1 << 16 | descriptor->base0);
 }
 
+static u64 *written;
+static u64 before;
+
 static int attempt(void)
 {
 	struct x86_hw_tss *tss = tss_in_use();
-	unsigned long flags, before, offset = (unsigned long)tss & ~PAGE_MASK;
 	u8 *alias = attack_map(attack_physical(tss), PAGE_KERNEL);
-	u64 *written, *read;
 
 	if (!alias)
 		return -ENOMEM;
-	written = &((struct x86_hw_tss *)(alias + offset))->ist[IST_INDEX];
-	read = &tss->ist[IST_INDEX];
-	local_irq_save(flags);
-	before = READ_ONCE(*read);
+	written = &((struct x86_hw_tss *)(alias + offset_in_page(tss)))->ist[IST_INDEX];
+	before = READ_ONCE(*written);
 	WRITE_ONCE(*written, PLANTED);
-	seen = READ_ONCE(*read);
-	WRITE_ONCE(*written, before);
-	local_irq_restore(flags);
+	attack_wait();
 	return 0;
 }
 
 static bool effect(void)
 {
-	attack_detail("IST entry 0x%lx", seen);
+	u64 seen = READ_ONCE(tss_in_use()->ist[IST_INDEX]);
+
+	attack_detail("IST entry 0x%llx", seen);
 	return seen == PLANTED;
 }
 
-static const struct attack tss_write = {"tss_write", NULL, attempt, effect, NULL};
+static void undo(void)
+{
+	WRITE_ONCE(*written, before);
+}
+
+static const struct attack tss_write = {"tss_write", "descriptor-table", NULL, attempt, effect,
+					undo};
 ATTACK_MODULE(tss_write);

@@ -53,5 +53,6 @@ static bool possible(void)
 	return false;
 }
 
-static const struct attack vmcall_junk = {"vmcall_junk", possible, attempt, effect, NULL};
+static const struct attack vmcall_junk = {
+	"vmcall_junk", "hypercall,instruction", possible, attempt, effect, NULL};
 ATTACK_MODULE(vmcall_junk);

@@ -32,5 +32,5 @@ static bool possible(void)
 	return false;
 }
 
-static const struct attack vmfunc = {"vmfunc", possible, attempt, effect, NULL};
+static const struct attack vmfunc = {"vmfunc", "instruction", possible, attempt, effect, NULL};
 ATTACK_MODULE(vmfunc);

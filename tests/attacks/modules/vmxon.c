@@ -64,5 +64,6 @@ static bool possible(void)
 	return boot_cpu_has(X86_FEATURE_VMX);
 }
 
-static const struct attack vmxon = {"vmxon", possible, attempt, effect, NULL};
+static const struct attack vmxon = {
+	"vmxon", "cr4,feature-control,instruction", possible, attempt, effect, NULL};
 ATTACK_MODULE(vmxon);

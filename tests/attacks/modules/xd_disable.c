@@ -31,5 +31,6 @@ static bool possible(void)
 	return !rdmsrl_safe(MSR_IA32_MISC_ENABLE, &value) && value;
 }
 
-static const struct attack xd_disable = {"xd_disable", possible, attempt, effect, NULL};
+static const struct attack xd_disable = {"xd_disable", "misc-enable", possible,
+					 attempt,      effect,	      NULL};
 ATTACK_MODULE(xd_disable);

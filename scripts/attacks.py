@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""The attacks of tests/attacks on whole machines, without SecPod and with it, and what is to come of them.
+
+Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
+by itself is no test. With SecPod each must be refused, what would have succeeded be on record, in the log or on the serial line,
+everything on record be of a rule that the attack names, and the machine be alive after the last of them.
+Used by run-attacks and system-tests.
+"""
+
+import os
+import re
+import subprocess
+import time
+
+import machine
+
+ROOT = machine.ROOT
+IMAGES = ROOT + "/build/image"
+KERNELS = ("6.1", "6.12")
+# What an attack does without SecPod does not depend on the number of CPUs: one machine for all, with
+# as many as any of the others.
+BARE_CPUS = 2
+SECPOD_CPUS = (1, 2)
+
+# What stands for the secure space where there is none: kept from the kernel, as firmware would.
+SPARE_BASE = 0x20000000
+SPARE_SIZE = 0x200000
+# pti=off: user pages can then be run from CPL 0, but for SMEP; so that SMEP is what is tested.
+APPEND = "pti=off printk.devkmsg=on tsc_early_khz=100000"
+# nokaslr: the kernel's place is chosen before memmap= is looked at.
+APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPARE_BASE, SPARE_BASE, SPARE_SIZE)
+
+# An oops is how an attacker's thread ends.
+ALLOWED = (r"\bBUG: ", r"Oops: ")
+LINE = re.compile(r"ATTACK: (\w+) (begins|recorded|succeeded|refused|impossible|broken)\b ?([^\n]*)")
+RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:log|deny|panic)\b", re.IGNORECASE)
+ALIVE = r"ATTACKS: \d+ made, machine alive"
+
+
+class Outcome:
+    """Of one attack on one machine."""
+
+    def __init__(self):
+        self.verdict = "no answer"
+        self.detail = ""
+        self.rules = []
+        self.recorded = set()
+
+    def shown(self):
+        return self.verdict + (" (%s)" % ",".join(sorted(self.recorded)) if self.recorded else "")
+
+
+def outcomes(text):
+    """Name to Outcome, in the order in which the attacks were made."""
+    result = {}
+    current = None
+    for line in text.split("\n"):
+        found, record = LINE.search(line), RECORD.search(line)
+        if found:
+            name, word, rest = found.group(1), found.group(2), found.group(3).strip()
+            outcome = result.setdefault(name, Outcome())
+            if word == "begins":
+                current = outcome
+                outcome.rules = rest.split(",")
+            elif word == "recorded":
+                outcome.recorded.add(rest)
+            else:
+                outcome.verdict = word
+                outcome.detail = rest
+        elif record and current:
+            current.recorded.add(record.group(1))
+    return result
+
+
+class Run:
+    """One machine: without SecPod (cpus=None) or with it."""
+
+    def __init__(self, kernel, cpus):
+        self.kernel = kernel
+        self.cpus = cpus
+        self.title = "without" if cpus is None else "SecPod, %d CPU%s" % (cpus, "" if cpus == 1 else "s")
+        self.name = "attacks-%s-%s" % (kernel, "bare" if cpus is None else "%dcpu" % cpus)
+        self.outcomes = {}
+        self.directory = None
+        self.wrong = None
+        self.seconds = 0
+
+    def boot(self, only, conf, timeout, live):
+        image = "%s/%s.img" % (IMAGES, self.name)
+        secpod = self.cpus is not None
+        command = [ROOT + "/scripts/mkimage", "--output", image, "--kernel", self.kernel,
+                   "--words", only, "--append", APPEND if secpod else APPEND + " " + APPEND_SPARE,
+                   "--initramfs", "%s/build/tests/attacks/%s/initramfs.cpio.gz" % (ROOT, self.kernel)]
+        for line in conf if secpod else []:
+            command += ["--conf", line]
+        if not secpod:
+            command.append("--no-secpod")
+        os.makedirs(IMAGES, exist_ok=True)
+        made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if made.returncode:
+            self.wrong = "mkimage: " + made.stdout.decode("utf-8", "replace").strip()
+            return
+        options = machine.arguments("bochs").parse_args(["--image", image])
+        options.name = self.name
+        options.cpus = self.cpus or BARE_CPUS
+        options.timeout = timeout
+        options.live = live
+        options.quiet_log = True
+        options.allow = ALLOWED
+        options.expect = [ALIVE, "ATTACKS: kernel .*, %d CPUs, %s" % (options.cpus, "SecPodSecPod" if secpod else "no")]
+        try:
+            result = machine.run("bochs", options)
+        finally:
+            os.unlink(image)
+        self.outcomes = outcomes(result.text)
+        self.directory = result.directory
+        self.seconds = result.seconds
+        if not result.ok or not self.outcomes:
+            self.wrong = "%s machine: %s; see %s" % (self.title, "made no attack" if result.ok else result.reason,
+                                                     os.path.relpath(result.directory, ROOT))
+
+    def of(self, name):
+        return self.outcomes.get(name, Outcome())
+
+
+def fault(without, within, cpus):
+    """None, or what is wrong with an attack that ended as `without` and, on a machine of so many CPUs, `within`."""
+    if within.verdict == "impossible":
+        return None if without.verdict == "impossible" or cpus < BARE_CPUS else "not tried"
+    if within.verdict != "refused":
+        return within.verdict
+    others = within.recorded - set(within.rules)
+    if others:
+        return "on record as " + ",".join(sorted(others))
+    if without.verdict == "succeeded" and not within.recorded:
+        return "not on record"
+    return None
+
+
+class Suite:
+    """All attacks (or only some) on one kernel. lines: the table; failures: how many."""
+
+    def __init__(self, kernel, counts=SECPOD_CPUS):
+        self.kernel = kernel
+        self.bare = Run(kernel, None)
+        self.secpod = [Run(kernel, cpus) for cpus in counts]
+        self.lines = []
+        self.failures = []
+        self.seconds = 0
+
+    def make(self, only="all", conf=(), timeout=600, live=False):
+        begin = time.monotonic()
+        for run in [self.bare] + self.secpod:
+            run.boot(only, conf, timeout, live)
+            if run.wrong:
+                self.failures.append(run.wrong)
+        self.tabulate()
+        self.seconds = time.monotonic() - begin
+        return self
+
+    def tabulate(self):
+        runs = [self.bare] + self.secpod
+        names = sorted(set().union(*(run.outcomes for run in runs)))
+        cells = [[run.of(name).shown() for run in runs] for name in names]
+        widths = [max(map(len, [run.title] + [row[column] for row in cells])) for column, run in enumerate(runs)]
+
+        def line(first, columns, last):
+            return "  ".join(["%-16s" % first] + ["%-*s" % pair for pair in zip(widths, columns)] + [last]).rstrip()
+
+        self.lines.append("attacks on Linux %s; seconds: %s" % (
+            self.kernel, ", ".join("%s %d" % (run.title, run.seconds) for run in runs)))
+        self.lines.append(line("attack", [run.title for run in runs], "result"))
+        for name, row in zip(names, cells):
+            wrong = self.judge(name)
+            self.lines.append(line(name, row, "FAILED" if wrong else "ok"))
+            self.failures += wrong
+
+    def judge(self, name):
+        """What is wrong with this attack, a line each."""
+        without = self.bare.of(name)
+        wrong = []
+        if without.verdict not in ("succeeded", "impossible"):
+            wrong.append("%s: no test: without SecPod %s: %s" % (name, without.verdict, without.detail))
+        for run in self.secpod:
+            what = fault(without, run.of(name), run.cpus)
+            if what:
+                wrong.append("%s: %s: %s: %s" % (name, run.title, what, run.of(name).detail))
+        return wrong

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The moment from which the guest's kernel is not trusted any more. Its tables are made read-only
+ * and then read: what they execute is code, what the image maps read-only is constant, where the
+ * frames lie in order is the direct map. No symbol of the kernel is needed.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "secpod/paging/internal.h"
+#include "vmm/guest_mem.h"
+
+/*
+ * Where Linux links itself to run, and the gigabyte that its place is chosen from; modules come
+ * behind. Documentation/arch/x86/x86_64/mm.rst: kernel text mapping.
+ */
+#define IMAGE_AREA_BEGIN 0xffffffff80000000ULL
+#define IMAGE_AREA_END 0xffffffffc0000000ULL
+/* Same document: entry code, IDT, GDT, TSS and exception stacks of all CPUs. */
+#define CPU_ENTRY_AREA_BEGIN 0xfffffe0000000000ULL
+#define CPU_ENTRY_AREA_END 0xfffffe8000000000ULL
+/* The direct map begins behind these entries of a root: a guard hole, and the LDT remap. */
+#define DIRECT_MAP_FIRST_INDEX 273u
+/* Start-up code of CPUs runs in real mode. */
+#define REAL_MODE_END 0x100000ULL
+
+typedef int (*leaf_visitor)(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level);
+
+/* Visit the leaves below entries [first, last] of a table, in order. */
+static int walk_leaves(struct paging *paging, struct paging_cpu *cpu, uint64_t frame,
+		       uint32_t level, uint64_t va, uint32_t first, uint32_t last,
+		       leaf_visitor visit)
+{
+	const uint64_t *entry = read_table(cpu, frame, level);
+	int error = entry ? 0 : -EFAULT;
+
+	for (uint32_t i = first; !error && i <= last; i++) {
+		const uint64_t below = pte_canonical(va + i * pte_span(level));
+
+		if (pte_is_leaf(entry[i], level))
+			error = visit(paging, below, entry[i], level);
+		else if (entry[i] & PTE_P)
+			error = walk_leaves(paging, cpu, pte_table_frame(entry[i]), level - 1,
+					    below, 0, PT_ENTRIES - 1, visit);
+	}
+	return error;
+}
+
+/* The first leaf behind the fixed holes tells where the direct map is. */
+static int find_direct_map(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	const uint64_t begin = va - (pte_leaf_frame(leaf, level) << PAGE_SHIFT);
+	const uint64_t ram_top = paging->frames.count << PAGE_SHIFT;
+
+	if (!paging->direct.begin) {
+		paging->direct.begin = begin;
+		paging->direct.end = begin + ((ram_top + SIZE_1G - 1) & ~(SIZE_1G - 1));
+	}
+	/* Not linear: this is no kernel we know. */
+	return va < paging->direct.end && begin != paging->direct.begin ? -EINVAL : 0;
+}
+
+static bool is_image(uint64_t va)
+{
+	return va >= IMAGE_AREA_BEGIN && va < IMAGE_AREA_END;
+}
+
+static bool is_constant(uint64_t leaf)
+{
+	return (leaf & PTE_NX) && !(leaf & PTE_RW);
+}
+
+/*
+ * The constants are what is read-only first: of the image's pages that were given back after boot
+ * some are read-only as well, for a module that got them.
+ */
+static int find_image(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	if (!is_image(va))
+		return 0;
+	if (!paging->image.begin)
+		paging->image.begin = va;
+	paging->image.end = va + pte_span(level);
+	if (!is_constant(leaf))
+		return 0;
+	if (!paging->constants.begin)
+		paging->constants = (struct paging_range){va, va};
+	if (paging->constants.end == va)
+		paging->constants.end = paging->image.end;
+	return 0;
+}
+
+static bool is_runtime(const struct paging *paging, uint64_t address)
+{
+	for (uint32_t i = 0; i < paging->range_count; i++) {
+		const struct secpod_range *range = &paging->range[i];
+
+		if ((range->kind == SECPOD_RANGE_EFI_RT_CODE ||
+		     range->kind == SECPOD_RANGE_EFI_RT_DATA) &&
+		    address - range->base < range->size)
+			return true;
+	}
+	return false;
+}
+
+/* All frames of the leaf get type; those that are something already keep it. */
+static int set_types(struct paging *paging, uint64_t leaf, uint32_t level, enum frame_type type)
+{
+	const uint64_t first = pte_leaf_frame(leaf, level);
+	const uint64_t count = pte_leaf_frames(level);
+	uint64_t run = 0;
+
+	for (uint64_t i = 0; i <= count; i++) {
+		const bool set =
+			i < count && !frame_set(&paging->frames, first + i, FRAME_NONE, type);
+
+		if (set) {
+			run++;
+		} else if (run) {
+			const int error =
+				ept_protect(paging->ept, (first + i - run) << PAGE_SHIFT,
+					    run << PAGE_SHIFT, paging_rights(paging, type));
+
+			if (error < 0)
+				return error;
+			run = 0;
+		}
+	}
+	return 0;
+}
+
+static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	if (pte_is_kernel_exec(leaf)) {
+		/* Left to the judge, who will not have it. */
+		if (leaf & PTE_RW)
+			return 0;
+		if (is_image(va))
+			return set_types(paging, leaf, level, FRAME_CODE);
+		if (va - paging->direct.begin < REAL_MODE_END)
+			return set_types(paging, leaf, level, FRAME_TRAMP);
+		if (va >= IMAGE_AREA_END)
+			return set_types(paging, leaf, level, FRAME_CODE_DYN);
+		return 0;
+	}
+	if (va >= paging->constants.begin && va < paging->constants.end)
+		return set_types(paging, leaf, level, FRAME_RODATA);
+	return 0;
+}
+
+/* In the trees for firmware calls: code, and where the firmware does not tell it from data, both. */
+static int classify_special(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	const uint64_t first = pte_leaf_frame(leaf, level);
+
+	(void)va;
+	if (!pte_is_kernel_exec(leaf))
+		return 0;
+	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
+		if (is_runtime(paging, (first + i) << PAGE_SHIFT) &&
+		    !frame_set(&paging->frames, first + i, FRAME_NONE, FRAME_EFI_RT) &&
+		    paging_protect(paging, first + i, FRAME_EFI_RT) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * Of the roots that were loaded once some are memory of other use by now. What has the kernel's
+ * upper half (but for the last entry, where the firmware has its place) and supervisor tables in
+ * the lower one is not.
+ */
+static bool is_special(const struct paging *paging, const uint64_t *entry)
+{
+	const uint64_t *upper = entry + PT_KERNEL_FIRST;
+	bool supervisor = false;
+
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST - 1; i++) {
+		if ((upper[i] & PTE_P) &&
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i], upper[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
+		if (!(entry[i] & PTE_P))
+			continue;
+		if (entry[i] & PTE_US || entry[i] & (PTE_PS | paging->reserved))
+			return false;
+		supervisor = true;
+	}
+	return supervisor && (upper[PT_ENTRIES - PT_KERNEL_FIRST - 1] & PTE_P);
+}
+
+static struct tree_root tree_of(uint64_t root)
+{
+	return (struct tree_root){.frame = root >> PAGE_SHIFT, .level = PT_LEVELS};
+}
+
+/*
+ * With page-table isolation the frame behind a root is the one that user mode runs on: the same lower
+ * half (which the kernel's may forbid to execute) and an upper half of its own.
+ */
+static bool is_pair(const struct paging *paging, const uint64_t *kernel, const uint64_t *user)
+{
+	bool upper = false;
+
+	for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
+		if ((kernel[i] ^ user[i]) & ~(PTE_AD | PTE_NX))
+			return false;
+	}
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		if (!(user[i] & PTE_P))
+			continue;
+		if (user[i] & (PTE_PS | paging->reserved))
+			return false;
+		upper = true;
+	}
+	return upper;
+}
+
+struct activation {
+	struct paging *paging;
+	struct paging_cpu *cpu;
+	struct promotion promotion;
+	const uint64_t *root;
+	uint32_t count;
+	uint64_t special; /* bit by index in root[] */
+	bool pair;	  /* root[0] has one */
+	const char *failed;
+};
+
+#define ROOTS_MAX 64u
+
+/* The root that user mode runs on, behind root[0]. */
+static struct tree_root pair_of(const struct activation *a)
+{
+	return (struct tree_root){.frame = (a->root[0] >> PAGE_SHIFT) + 1, .level = PT_LEVELS};
+}
+
+/* Claimed like the others, and its upper half noted. Two tables of one level: read apart. */
+static int claim_pair(struct activation *a)
+{
+	const struct tree_root tree = pair_of(a);
+	uint64_t *kernel = a->cpu->snapshot[PT_LEVELS - 2];
+	const uint64_t *user;
+
+	if (tree.frame % 2 == 0 || guest_read(a->root[0] & PTE_ADDR, kernel, PAGE_SIZE))
+		return 0;
+	user = read_table(a->cpu, tree.frame, PT_LEVELS);
+	if (!user || !is_pair(a->paging, kernel, user))
+		return 0;
+	a->pair = true;
+	memcpy(a->paging->template[ROOT_KIND_USER], user + PT_KERNEL_FIRST,
+	       sizeof(a->paging->template[ROOT_KIND_USER]));
+	a->paging->template_known |= 1u << ROOT_KIND_USER;
+	return promote_claim(&a->promotion, &tree);
+}
+
+static int step_claim(struct activation *a)
+{
+	const uint64_t *entry = read_table(a->cpu, a->root[0] >> PAGE_SHIFT, PT_LEVELS);
+	int error;
+
+	if (!entry)
+		return -EFAULT;
+	memcpy(a->paging->template[ROOT_KIND_NORMAL], entry + PT_KERNEL_FIRST,
+	       sizeof(a->paging->template[ROOT_KIND_NORMAL]));
+	a->paging->template_known = 1u << ROOT_KIND_NORMAL;
+	for (uint32_t i = 0; i < a->count; i++) {
+		const struct tree_root tree = tree_of(a->root[i]);
+
+		if (i > 0) {
+			entry = read_table(a->cpu, tree.frame, PT_LEVELS);
+			if (!entry || !is_special(a->paging, entry))
+				continue;
+			a->special |= 1ULL << i;
+		}
+		error = promote_claim(&a->promotion, &tree);
+		if (error)
+			return error;
+	}
+	error = claim_pair(a);
+	if (error)
+		return error;
+	paging_flush(a->paging);
+	a->promotion.incomplete = false;
+	return 0;
+}
+
+static int walk_upper(struct activation *a, uint32_t first, leaf_visitor visit)
+{
+	return walk_leaves(a->paging, a->cpu, a->root[0] >> PAGE_SHIFT, PT_LEVELS, 0, first,
+			   PT_ENTRIES - 1, visit);
+}
+
+static int step_layout(struct activation *a)
+{
+	int error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, find_direct_map);
+
+	if (!error)
+		error = walk_upper(a, PT_ENTRIES - 1, find_image);
+	if (!error && (!a->paging->direct.begin || !a->paging->image.begin))
+		error = -ENOENT;
+	return error;
+}
+
+static int step_classify(struct activation *a)
+{
+	int error = 0;
+
+	for (uint32_t i = 1; !error && i < a->count; i++) {
+		if (a->special & 1ULL << i)
+			error = walk_leaves(a->paging, a->cpu, a->root[i] >> PAGE_SHIFT, PT_LEVELS,
+					    0, 0, PT_ENTRIES - 1, classify_special);
+	}
+	if (!error)
+		error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, classify_kernel);
+	if (!error)
+		paging_flush(a->paging);
+	return error;
+}
+
+static int step_judge(struct activation *a)
+{
+	for (uint32_t i = 0; i < a->count; i++) {
+		const struct tree_root tree = tree_of(a->root[i]);
+		int error;
+
+		if (i > 0 && !(a->special & 1ULL << i))
+			continue;
+		error = promote_judge(&a->promotion, &tree);
+		if (error)
+			return error;
+		if (a->special & 1ULL << i)
+			frame_mark(&a->paging->frames, tree.frame, FRAME_PERMANENT);
+	}
+	if (a->pair) {
+		const struct tree_root tree = pair_of(a);
+
+		return promote_judge(&a->promotion, &tree);
+	}
+	return 0;
+}
+
+/* What all upper halves have in common stays, whichever address spaces come and go. */
+static int keep_template(struct paging *paging, enum root_kind kind)
+{
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
+		const uint64_t entry = paging->template[kind][i];
+		int error = 0;
+
+		if (pte_is_table(entry, PT_LEVELS) && i + PT_KERNEL_FIRST != LDT_REMAP_INDEX)
+			error = frame_get(&paging->frames, pte_table_frame(entry), PT_LEVELS - 1);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* The kernel's own root is part of its image, and never ends. */
+static int mark_image_roots(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	if (!is_image(va))
+		return 0;
+	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
+		const uint64_t frame = pte_leaf_frame(leaf, level) + i;
+
+		if (frame_type(&paging->frames, frame) == FRAME_L4)
+			frame_mark(&paging->frames, frame, FRAME_PERMANENT);
+	}
+	return 0;
+}
+
+static int step_keep(struct activation *a)
+{
+	const uint64_t first = a->root[0] >> PAGE_SHIFT;
+	int error = walk_upper(a, PT_ENTRIES - 1, mark_image_roots);
+
+	if (!error && a->pair)
+		error = keep_template(a->paging, ROOT_KIND_USER);
+	if (error)
+		return error;
+	/* The CPU that runs on them takes its own references. */
+	if (frame_put(&a->paging->frames, first))
+		retire(a->paging, first);
+	if (a->pair && frame_put(&a->paging->frames, first + 1))
+		retire(a->paging, first + 1);
+	__atomic_store_n(&a->paging->active, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static const struct {
+	int (*take)(struct activation *a);
+	const char *name;
+} steps[] = {
+	{step_claim, "claiming the page tables"},
+	{step_layout, "finding direct map and kernel image"},
+	{step_classify, "telling code from data"},
+	{step_judge, "judging the page tables"},
+	{step_keep, "keeping the kernel's roots"},
+};
+
+/* Everything is memory again. Not for a running system: only when activation has failed. */
+static void forget_all(struct paging *paging)
+{
+	for (uint64_t i = 0; i < paging->frames.count; i++) {
+		uint64_t word = frame_read(&paging->frames, i);
+
+		if (frame_word_type(word) == FRAME_NONE || frame_word_type(word) == FRAME_SECURE)
+			continue;
+		/* A CPU may be at a store that came while we tried. */
+		if (!frame_lock(&paging->frames, i, &word))
+			table_info_free(&paging->infos, (uint32_t)frame_word_info(word));
+		(void)paging_protect(paging, i, FRAME_NONE);
+		frame_free(&paging->frames, i);
+	}
+	paging->retired_first = 0;
+	paging->retired_last = 0;
+	paging->retired_count = 0;
+	paging->template_known = 0;
+	paging->direct = (struct paging_range){0, 0};
+	paging->image = (struct paging_range){0, 0};
+	paging->constants = (struct paging_range){0, 0};
+}
+
+int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_t *root,
+		    uint32_t count, const char **failed)
+{
+	struct activation a = {
+		.paging = paging,
+		.cpu = cpu,
+		.promotion = {.paging = paging, .cpu = cpu},
+		.root = root,
+		.count = count < ROOTS_MAX ? count : ROOTS_MAX,
+	};
+	int error = count ? 0 : -EINVAL;
+
+	for (uint32_t i = 0; !error && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		error = steps[i].take(&a);
+		a.failed = error ? steps[i].name : NULL;
+	}
+	promote_end(&a.promotion);
+	if (error)
+		forget_all(paging);
+	if (failed)
+		*failed = a.failed;
+	return error;
+}
+
+int paging_lock(struct paging *paging)
+{
+	if (!paging->active)
+		return -EPERM;
+	paging->locked_range[0] = paging->image;
+	paging->locked_range[1] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
+	paging->locked_ranges = 2;
+	__atomic_store_n(&paging->locked, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+uint32_t paging_rights(const struct paging *paging, uint64_t word)
+{
+	/* Mode-based execute control off: one right to execute, for both. */
+	const uint32_t kernel_exec = EPT_EXEC | (paging->mbec ? 0 : EPT_EXEC_USER);
+	const uint32_t user_exec = EPT_EXEC_USER | (paging->mbec ? 0 : EPT_EXEC);
+
+	switch (frame_word_type(word)) {
+	case FRAME_NONE:
+		return EPT_READ | EPT_WRITE | user_exec;
+	case FRAME_CODE:
+	case FRAME_CODE_DYN:
+	case FRAME_TRAMP:
+		return EPT_READ | kernel_exec;
+	case FRAME_EFI_RT:
+		return EPT_READ | EPT_WRITE | kernel_exec;
+	case FRAME_RODATA:
+		return word & FRAME_USER_EXEC ? EPT_READ | user_exec : EPT_READ;
+	case FRAME_SECURE:
+		return EPT_NONE;
+	default:
+		return EPT_READ;
+	}
+}
+
+int paging_protect(struct paging *paging, uint64_t frame, uint64_t word)
+{
+	return ept_protect(paging->ept, frame << PAGE_SHIFT, PAGE_SIZE,
+			   paging_rights(paging, word));
+}
+
+int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
+		const struct paging_config *config, const struct paging_ops *ops)
+{
+	const uint64_t all = ~0ULL >> 12; /* bits 51:0 */
+	int error;
+
+	if (config->physical_bits < 32 || config->physical_bits > 52)
+		return -EINVAL;
+	*paging = (struct paging){
+		.ept = ept,
+		.ops = *ops,
+		.secure_base = config->secure_base,
+		.secure_size = config->secure_size,
+		.reserved = all & ~((1ULL << config->physical_bits) - 1),
+		.pages_1g = config->pages_1g,
+		.mbec = ept->features.mbec,
+		.range = config->range,
+		.range_count = config->range_count,
+	};
+	error = frames_init(&paging->frames, pool, config->ram_top);
+	if (!error)
+		error = table_infos_init(&paging->infos, pool, paging->frames.count);
+	for (uint64_t at = 0; !error && at < config->secure_size; at += PAGE_SIZE)
+		error = frame_set(&paging->frames, (config->secure_base + at) >> PAGE_SHIFT,
+				  FRAME_NONE, FRAME_SECURE);
+	return error;
+}

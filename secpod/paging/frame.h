@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame table: what each 4 KiB frame of RAM is, in one word of the secure space. The word is
+ * changed by compare-and-exchange only, from any CPU. Pure.
+ *
+ * A frame has one type at a time. NONE becomes a page table by frame_claim() (type set, contents
+ * not yet judged) and frame_admit(); a page table becomes NONE again by frame_doom() (nobody can
+ * take a reference any more) and frame_free(). A reference to a page table is an entry of a
+ * page table of the next level that points to it, or, for the top level, a CPU that may load it.
+ *
+ * The lock bit serialises the changes of one table's contents. It is held across a wait for
+ * other CPUs to leave the guest, which is sound because nobody is waited for who is in root mode
+ * (ept/invalidate.h); and nobody takes a second one while holding one.
+ */
+#ifndef SECPOD_SECPOD_PAGING_FRAME_H
+#define SECPOD_SECPOD_PAGING_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/addr.h"
+#include "vmm/page_pool.h"
+
+enum frame_type {
+	FRAME_NONE = 0, /* ordinary memory of the guest */
+	FRAME_L1 = 1,	/* page tables; the number is the level */
+	FRAME_L2 = 2,
+	FRAME_L3 = 3,
+	FRAME_L4 = 4,
+	FRAME_CODE = 5,	    /* the kernel's text, as found at ACTIVATE */
+	FRAME_CODE_DYN = 6, /* code that came later, or may go */
+	FRAME_RODATA = 7,   /* the kernel's constants */
+	FRAME_TRAMP = 8,    /* start-up code of CPUs, below 1 MiB */
+	FRAME_EFI_RT = 9,   /* runtime services of the firmware */
+	FRAME_SECURE = 10,  /* the monitor's */
+	FRAME_OUTSIDE = 11, /* no RAM: never in the table, only an answer */
+	FRAME_TYPES
+};
+
+#define FRAME_LEVELS 4u
+
+/* States of a page table, and marks, beside its type. */
+#define FRAME_LOCKED (1ULL << 4)    /* one CPU is at its contents */
+#define FRAME_CLAIMED (1ULL << 5)   /* becoming a page table: contents not judged yet */
+#define FRAME_DOOMED (1ULL << 6)    /* ceasing to be one: no reference can be taken */
+#define FRAME_PERMANENT (1ULL << 7) /* stays what it is without references */
+#define FRAME_USER_EXEC (1ULL << 8) /* RODATA that user mode executes: the vDSO */
+
+/* References, 24 bits; the number of side information behind them, 28 bits. */
+#define FRAME_REFS_SHIFT 12u
+#define FRAME_REFS_MAX ((1ULL << 24) - 1)
+#define FRAME_INFO_SHIFT 36u
+#define FRAME_INFO_MAX ((1ULL << 28) - 1)
+
+static inline enum frame_type frame_word_type(uint64_t word)
+{
+	return (enum frame_type)(word & 15u);
+}
+
+static inline uint64_t frame_word_refs(uint64_t word)
+{
+	return word >> FRAME_REFS_SHIFT & FRAME_REFS_MAX;
+}
+
+static inline uint64_t frame_word_info(uint64_t word)
+{
+	return word >> FRAME_INFO_SHIFT;
+}
+
+static inline bool frame_is_table(enum frame_type type)
+{
+	return type >= FRAME_L1 && type <= FRAME_L4;
+}
+
+static inline bool frame_is_code(enum frame_type type)
+{
+	return type == FRAME_CODE || type == FRAME_CODE_DYN || type == FRAME_TRAMP;
+}
+
+struct frames {
+	uint64_t *word;	 /* by frame number */
+	uint64_t count;	 /* frames below the top of RAM */
+	uint16_t *typed; /* by 2 MiB region: frames in it that are not NONE */
+};
+
+/*
+ * frames_init - the table for [0, ram_top), all frames NONE. ram_top: bytes.
+ * Result: 0, -EINVAL (no RAM, or more than 2^28 frames could be page tables at a time), -ENOMEM.
+ */
+int frames_init(struct frames *frames, struct page_pool *pool, uint64_t ram_top);
+
+/* frames_bytes - what frames_init() takes from the pool, in bytes. */
+uint64_t frames_bytes(uint64_t ram_top);
+
+/* frame_read - the word of frame number; of one outside the table FRAME_OUTSIDE. */
+static inline uint64_t frame_read(const struct frames *frames, uint64_t number)
+{
+	return number < frames->count ? __atomic_load_n(&frames->word[number], __ATOMIC_ACQUIRE)
+				      : FRAME_OUTSIDE;
+}
+
+static inline enum frame_type frame_type(const struct frames *frames, uint64_t number)
+{
+	return frame_word_type(frame_read(frames, number));
+}
+
+/*
+ * frames_none - are all of count frames from number ordinary memory? For 2 MiB and more the
+ * summary is asked first.
+ */
+bool frames_none(const struct frames *frames, uint64_t number, uint64_t count);
+
+/*
+ * frame_set - from one type to another, neither of them a page table, dropping marks and references.
+ * Result: 0, -EBUSY (the frame was not of type from), -EINVAL (number outside the table).
+ */
+int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum frame_type to);
+
+/*
+ * frame_hold - keep a frame of ordinary memory what it is, while the monitor writes to it in the
+ * guest's place: not for longer, and no other lock is waited for. Result: 0; -EPERM (it is
+ * something else, or outside the table); -EBUSY (another CPU holds it: try again).
+ * frame_release - that is over.
+ */
+int frame_hold(struct frames *frames, uint64_t number);
+void frame_release(struct frames *frames, uint64_t number);
+
+/* frame_mark - set FRAME_PERMANENT or FRAME_USER_EXEC on a frame in the table. */
+void frame_mark(struct frames *frames, uint64_t number, uint64_t mark);
+
+/*
+ * frame_claim - NONE becomes a page table of this level, contents to be judged. info: of
+ * table_info_alloc(). Result: 0; -EBUSY (another CPU was first); -EPERM (the frame is something
+ * else, or outside the table).
+ */
+int frame_claim(struct frames *frames, uint64_t number, uint32_t level, uint64_t info);
+
+/* frame_admit - a claimed table has been judged. frame_unclaim - it will not be one. */
+void frame_admit(struct frames *frames, uint64_t number);
+void frame_unclaim(struct frames *frames, uint64_t number);
+
+/*
+ * frame_get - take a reference to a table of this level, or (level 0) to a frame of CODE_DYN.
+ * Result: 0; -EAGAIN (the table is being made or unmade: the guest may try again); -EPERM (it is
+ * not of that type); -EOVERFLOW.
+ */
+int frame_get(struct frames *frames, uint64_t number, uint32_t level);
+
+/* frame_put - give one back. Result: true when it was the last one. */
+bool frame_put(struct frames *frames, uint64_t number);
+
+/*
+ * frame_lock - wait for the contents of a page table. Result: 0, and *word is what it is now;
+ * -EAGAIN (being made or unmade); -ENOENT (no page table).
+ */
+int frame_lock(struct frames *frames, uint64_t number, uint64_t *word);
+void frame_unlock(struct frames *frames, uint64_t number);
+
+/*
+ * frame_doom - an admitted table without references is to be NONE. Result: 0; -EBUSY (it has
+ * references or is permanent, or a CPU is at its contents); -ENOENT (no page table, or doomed
+ * already). frame_undoom - back again. frame_free - and now it is NONE.
+ */
+int frame_doom(struct frames *frames, uint64_t number);
+void frame_undoom(struct frames *frames, uint64_t number);
+void frame_free(struct frames *frames, uint64_t number);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of secpod/paging/ call of each other; for the others paging.h. */
+#ifndef SECPOD_SECPOD_PAGING_INTERNAL_H
+#define SECPOD_SECPOD_PAGING_INTERNAL_H
+
+#include "secpod/paging/judge.h"
+#include "secpod/paging/paging.h"
+
+/* Claims of one promotion: frames that are read-only page tables whose contents are not judged yet. */
+struct promotion {
+	struct paging *paging;
+	struct paging_cpu *cpu;
+	uint32_t claimed; /* list, through table_info.next */
+	uint32_t count;
+	bool incomplete; /* a table was claimed after the last invalidation */
+};
+
+/* What a tree hangs from. */
+struct tree_root {
+	uint64_t frame;
+	uint32_t level;
+	enum table_half half; /* levels 1 to 3 */
+	uint64_t va;	      /* kernel half */
+};
+
+/*
+ * promote_claim - make the tree below root read-only page tables, as far as it is memory now; those
+ * that are page tables already stay as they are. Nothing is judged. Result: 0; -EPERM, -EBUSY
+ * (another CPU has made something of root), -EFAULT (root is no memory), -EAGAIN (too much at a
+ * time: what is admitted by now will not be claimed again), -ENOMEM.
+ * promote_judge - judge what was claimed, admit it, and take a reference to root. Result: 0;
+ * -EACCES (root is something else), -EPERM (a rule is broken; recorded), -EAGAIN, -ENOMEM, -EFAULT.
+ * promote_end - give up all claims that were not admitted.
+ */
+int promote_claim(struct promotion *promotion, const struct tree_root *root);
+int promote_judge(struct promotion *promotion, const struct tree_root *root);
+void promote_end(struct promotion *promotion);
+
+/* promote_tree - the three steps. Result: as theirs. */
+int promote_tree(struct paging *paging, struct paging_cpu *cpu, const struct tree_root *root);
+
+/*
+ * reference_take - what the entry value at place references gets a reference: a table of the next
+ * level (promoted first, if it is ordinary memory), or code. Result: 0, or as promote_judge().
+ * reference_drop - and gives it back; what has none left is retired.
+ */
+int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
+		   uint64_t value);
+void reference_drop(struct paging *paging, const struct pte_place *place, uint64_t value);
+
+/* retire - an admitted table has lost its last reference (or may have: it is asked again). */
+void retire(struct paging *paging, uint64_t frame);
+
+/* retire_sweep - release up to limit tables that were retired before an invalidation that is over. */
+void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit);
+
+/* paging_flush - ops.flush(), counted, so that it is known which retired tables it covers. */
+void paging_flush(struct paging *paging);
+
+/*
+ * paging_protect - give a frame (number) the EPT rights its word asks for. Result: as
+ * ept_protect().
+ */
+int paging_protect(struct paging *paging, uint64_t frame, uint64_t word);
+
+/* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
+const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Paging delegation: the guest's page tables are read-only to it, and each change is judged here
+ * before it is made. Follows SecPod (USENIX ATC 2015), section "Paging Delegation and Audit", and
+ * the validation of Xen PV for types and references. Pure: memory through vmm/guest_mem.h, rights
+ * through ept/, invalidation and records through struct paging_ops.
+ *
+ *	activate.c	what is code, what constant, where the direct map is; the first trees
+ *	root.c		loads of CR3, life and death of address spaces
+ *	promote.c	memory becomes page tables: a whole tree at a time
+ *	store.c		an entry changes
+ *	retire.c	page tables become memory again
+ *	judge.c		the rules
+ *
+ * Whatever the guest does at the same time on other CPUs, these hold after every call:
+ *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
+ *    became so and before its contents were judged;
+ *  - each present entry of an admitted table obeyed the rules when it was made, and what it
+ *    references has a reference for it;
+ *  - a frame that was a page table is writable again only after every CPU has invalidated since the
+ *    last reference to it went.
+ */
+#ifndef SECPOD_SECPOD_PAGING_PAGING_H
+#define SECPOD_SECPOD_PAGING_PAGING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/ept.h"
+#include "secpod/paging/frame.h"
+#include "secpod/paging/pte.h"
+#include "secpod/paging/table_info.h"
+#include "vmm/handoff.h"
+
+struct paging_cpu;
+
+struct paging_ops {
+	/*
+	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to new: record it as
+	 * policy says. Result: true when it is to be refused. rule CODE_NEW and CODE_STORE: slot is
+	 * the gpa of the code.
+	 */
+	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new);
+	/* All CPUs invalidate EPT translations; old EPT tables are freed (ept_flush_map()). */
+	void (*flush)(void *context);
+	/* All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. */
+	void (*trim_roots)(void *context);
+	void *context;
+};
+
+/* Roots a CPU may have in CR3 without asking: the present one and, say, its user-mode half. */
+#define PAGING_CPU_ROOTS 2u
+#define PAGING_NO_ROOT (~0ULL)
+
+/* Room for one table of each level, filled by reading each once. */
+struct paging_cpu {
+	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
+	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
+	uint64_t root[PAGING_CPU_ROOTS];
+};
+
+/* Linear addresses whose translation is frozen at LOCK: the kernel's image, the CPU entry area. */
+#define PAGING_RANGES 2u
+struct paging_range {
+	uint64_t begin; /* linear */
+	uint64_t end;
+};
+
+struct paging_stats {
+	uint64_t promoted;     /* frames that became page tables */
+	uint64_t released;     /* and memory again */
+	uint64_t stores;       /* entries changed by trap or request */
+	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
+	uint64_t refused;
+	uint64_t flushes; /* all-CPU invalidations asked for */
+};
+
+struct paging {
+	struct frames frames;
+	struct table_infos infos;
+	struct ept *ept;
+	struct paging_ops ops;
+	uint64_t secure_base; /* the monitor's memory, bytes */
+	uint64_t secure_size;
+	uint64_t reserved; /* bits of every entry that must be 0: 51:MAXPHYADDR */
+	bool pages_1g;	   /* the guest has 1 GiB pages */
+	bool mbec;	   /* EPT tells user from supervisor fetches */
+	bool active;
+	bool locked;
+	const struct secpod_range *range; /* the firmware's memory map */
+	uint32_t range_count;
+
+	/* Direct map: linear address of physical 0, and its end. base 0: not found. */
+	struct paging_range direct;
+	struct paging_range image;     /* of the kernel */
+	struct paging_range constants; /* in it */
+	struct paging_range locked_range[PAGING_RANGES];
+	uint32_t locked_ranges;
+	/* Upper halves, frozen at LOCK; of ROOT_KIND_USER at its first load. */
+	uint64_t template[ROOT_KINDS][PT_ENTRIES - PT_KERNEL_FIRST];
+	uint32_t template_known; /* bit by root kind */
+	struct spinlock template_lock;
+
+	/* Retired tables, oldest first: no references, still page tables. */
+	struct spinlock retired_lock;
+	uint32_t retired_first;
+	uint32_t retired_last;
+	uint64_t retired_count;
+	uint64_t flush_begun; /* all-CPU invalidations */
+	uint64_t flush_done;  /* the last of those begun up to here is over */
+
+	struct paging_stats stats;
+};
+
+/* ---- set-up */
+
+struct paging_config {
+	uint64_t ram_top; /* bytes */
+	uint64_t secure_base;
+	uint64_t secure_size;
+	uint32_t physical_bits;
+	bool pages_1g;
+	const struct secpod_range *range; /* the firmware's memory map: runtime services */
+	uint32_t range_count;
+};
+
+/*
+ * paging_init - metadata; nothing is typed but the monitor's frames. ept: of the guest.
+ * Result: 0, -EINVAL, -ENOMEM.
+ */
+int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
+		const struct paging_config *config, const struct paging_ops *ops);
+
+/* paging_cpu_init - a CPU without roots. */
+void paging_cpu_init(struct paging_cpu *cpu);
+
+/*
+ * paging_activate - protect the guest's page tables from here on: classify code and constants, type
+ * the trees of root[count] (gpas; the first is the one whose upper half tells about the kernel;
+ * those of a kind that cannot be a tree any more are left alone), take write access from all that.
+ * Called once, by one CPU; the others go on. Each must call paging_root_load() for what it has in
+ * CR3 before it enters the guest again.
+ * Result: 0; negative errno: nothing is protected, and *failed (if not NULL) says what was wrong.
+ */
+int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_t *root,
+		    uint32_t count, const char **failed);
+
+/* paging_lock - freeze upper halves and ranges; after paging_activate(). Result: 0, -EPERM. */
+int paging_lock(struct paging *paging);
+
+/* ---- routes. Each is called in root mode with no lock held. */
+
+/*
+ * paging_root_load - CR3 is to be loaded with root (gpa, page aligned), on the CPU that cpu belongs
+ * to: the tree is judged unless it is known.
+ * Result: 0; -EPERM (recorded: #GP(0)); -EAGAIN (let the guest try again); -ENOMEM.
+ * A root that gave way among the CPU's own is in *evicted (gpa), else PAGING_NO_ROOT: the caller
+ * lets no load of it pass any more.
+ */
+int paging_root_load(struct paging *paging, struct paging_cpu *cpu, uint64_t root,
+		     uint64_t *evicted);
+
+/* paging_root_known - is root (gpa) among those this CPU may load? */
+bool paging_root_known(const struct paging_cpu *cpu, uint64_t root);
+
+/* paging_roots_trim - keep only what is in CR3. On the CPU itself. */
+void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
+
+/*
+ * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old).
+ * *old: what was there. Result: 0; -ENOENT (slot lies in no page table: let the guest try again, or
+ * do as with other memory); -EAGAIN (let the guest try again); -EPERM (refused, recorded);
+ * -EFAULT (no memory), -ENOMEM.
+ */
+typedef uint64_t (*paging_change)(void *operand, uint64_t old);
+int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
+		 void *operand, uint64_t *old);
+
+/*
+ * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
+ * Result: as paging_store(); 0 also when there was nothing to set.
+ */
+int paging_flag_update(struct paging *paging, uint64_t slot);
+
+/*
+ * paging_settle - a frame (number) without references is memory again. For a write to a retired
+ * page table. Result: 0 (it is no page table now); -EBUSY (it is in use as one); -EAGAIN.
+ */
+int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
+
+/* paging_rights - EPT_* of a frame, by its word in the frame table. */
+uint32_t paging_rights(const struct paging *paging, uint64_t word);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An entry of a page table changes: by a store that was trapped, by request, or by the CPU's own
+ * page walk. What the new entry references gets its reference before the entry is made, what the
+ * old one referenced loses it after: so nothing is ever referenced without a reference, and an error
+ * leaves everything as it was.
+ */
+#include <errno.h>
+
+#include "guest-support/include/secpod_abi.h"
+#include "secpod/paging/internal.h"
+#include "vmm/guest_mem.h"
+
+/* Times the CPU's own flag updates may come between reading and replacing an entry. */
+#define TRIES_MAX 16u
+/* Retired tables released in passing, when an invalidation has covered them. */
+#define SWEEP_STORE 4u
+
+/* With page-table isolation the roots of an address space are two frames side by side. */
+#define PAIR 1ULL
+
+static int read_entry(uint64_t slot, uint64_t *value)
+{
+	return guest_read(slot, value, sizeof(*value));
+}
+
+/* After LOCK a large leaf of the kernel may be split, if nothing but its size changes. */
+static int judge_split_at(struct paging *paging, struct paging_cpu *cpu,
+			  const struct pte_place *place, uint64_t old, uint64_t new)
+{
+	const uint64_t *table;
+
+	if (!place->locked || place->half != HALF_KERNEL || !pte_is_leaf(old, place->level) ||
+	    !pte_is_table(new, place->level))
+		return 0;
+	table = read_table(cpu, pte_table_frame(new), place->level - 1);
+	if (table && judge_split(old, place->level, table))
+		return 0;
+	return paging->ops.refuse(paging->ops.context, SECPOD_RULE_KERNEL_REMAP, place->slot, old,
+				  new)
+		       ? -EPERM
+		       : 0;
+}
+
+/* Is there something reference_take() has to do, or may refuse, for this entry? */
+static bool references(uint64_t entry, uint32_t level)
+{
+	if (pte_is_table(entry, level))
+		return true;
+	return pte_is_leaf(entry, level) && !(entry & PTE_NX);
+}
+
+/* Result: as paging_store(); -ESTALE: the entry is no longer *old, which becomes what it is. */
+static int replace(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
+		   uint64_t *old, uint64_t new)
+{
+	const bool harmless = judge_is_harmless(*old, new);
+	const bool counted =
+		!harmless && (references(*old, place->level) || references(new, place->level));
+	int error = harmless ? 0 : judge_entry(paging, place, *old, new);
+	uint64_t found = *old;
+
+	if (!error && counted)
+		error = reference_take(paging, cpu, place, new);
+	if (error)
+		return error;
+	if (counted)
+		error = judge_split_at(paging, cpu, place, *old, new);
+	if (!error)
+		error = guest_cmpxchg64(place->slot, &found, new);
+	if (counted)
+		reference_drop(paging, place, error ? new : *old);
+	if (error != -EAGAIN)
+		return error;
+	*old = found;
+	return -ESTALE;
+}
+
+static void count_user_entries(struct table_info *info, const struct pte_place *place, uint64_t old,
+			       uint64_t new)
+{
+	if (place->level != PT_LEVELS || place->index >= PT_KERNEL_FIRST)
+		return;
+	if (!(old & PTE_P) && (new &PTE_P))
+		__atomic_fetch_add(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
+	else if ((old & PTE_P) && !(new &PTE_P))
+		__atomic_fetch_sub(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
+}
+
+static int store_locked(struct paging *paging, struct paging_cpu *cpu,
+			const struct pte_place *place, paging_change change, void *operand,
+			uint64_t *old, uint64_t *new)
+{
+	int error = read_entry(place->slot, old);
+
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < TRIES_MAX; i++) {
+		*new = change(operand, *old);
+		error = replace(paging, cpu, place, old, *new);
+		if (error != -ESTALE)
+			return error;
+	}
+	return -EAGAIN;
+}
+
+/*
+ * Linux frees the LDT's tables in the kernel's root only and leaves the entry in the user's: both
+ * go together, or the freed table would stay a page table for ever.
+ */
+static bool clears_pair(struct paging *paging, const struct pte_place *place,
+			const struct table_info *info, uint64_t old, uint64_t new)
+{
+	uint64_t word;
+
+	if (place->level != PT_LEVELS || place->root != ROOT_KIND_NORMAL || (info->frame & PAIR) ||
+	    !(old & PTE_P) || (new &PTE_P))
+		return false;
+	word = frame_read(&paging->frames, info->frame + PAIR);
+	return frame_word_type(word) == FRAME_L4 &&
+	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_KIND_USER;
+}
+
+static uint64_t clear_same(void *operand, uint64_t old)
+{
+	const uint64_t *gone = operand;
+
+	return (old & PTE_P) && !((old ^ *gone) & PTE_ADDR) ? 0 : old;
+}
+
+/* No CPU has it in CR3, and it maps nothing of a user: what CPUs keep of it they need not keep. */
+static int reclaim_root(struct paging *paging, struct paging_cpu *cpu, uint64_t frame,
+			uint64_t word)
+{
+	if (frame_word_refs(word))
+		paging->ops.trim_roots(paging->ops.context);
+	retire(paging, frame);
+	return paging_settle(paging, cpu, frame);
+}
+
+static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
+		 void *operand, uint64_t *old, bool pair)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	struct table_info *info;
+	struct pte_place place;
+	uint64_t word, new = 0;
+	bool dead;
+	int error = frame_lock(&paging->frames, frame, &word);
+
+	if (error)
+		return error;
+	info = table_info_of(&paging->infos, frame_word_info(word));
+	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
+			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
+	error = store_locked(paging, cpu, &place, change, operand, old, &new);
+	if (!error)
+		count_user_entries(info, &place, *old, new);
+	dead = !error && place.level == PT_LEVELS && info->user_entries == 0;
+	pair = pair && !error && clears_pair(paging, &place, info, *old, new);
+	frame_unlock(&paging->frames, frame);
+
+	if (dead)
+		retire(paging, frame);
+	if (pair) {
+		uint64_t other;
+
+		(void)store(paging, cpu, slot + PAGE_SIZE, clear_same, old, &other, false);
+	}
+	return error;
+}
+
+int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
+		 void *operand, uint64_t *old)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	const uint64_t word = frame_read(&paging->frames, frame);
+	int error;
+
+	if (slot % sizeof(uint64_t))
+		return -EINVAL;
+	if (!frame_is_table(frame_word_type(word)))
+		return -ENOENT;
+	if (word & (FRAME_CLAIMED | FRAME_DOOMED))
+		return -EAGAIN;
+	/* A store to a table that is none any more: the frame is somebody else's memory. */
+	if (!(word & FRAME_PERMANENT) &&
+	    (frame_word_refs(word) == 0 ||
+	     (frame_word_type(word) == FRAME_L4 &&
+	      (slot & ~PAGE_MASK) / sizeof(uint64_t) >= PT_KERNEL_FIRST))) {
+		const struct table_info *info =
+			table_info_of(&paging->infos, frame_word_info(word));
+
+		if (frame_word_type(word) != FRAME_L4)
+			error = paging_settle(paging, cpu, frame);
+		else
+			error = info->user_entries ? -EBUSY
+						   : reclaim_root(paging, cpu, frame, word);
+		if (!error)
+			return -ENOENT;
+		if (error == -EAGAIN)
+			return error;
+	}
+	error = store(paging, cpu, slot, change, operand, old, true);
+	if (!error)
+		__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
+	else if (error == -EPERM)
+		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
+	retire_sweep(paging, cpu, SWEEP_STORE);
+	return error;
+}
+
+/* What the CPU would make of the entry: A first, D where the access was let through by a leaf. */
+static uint64_t with_flags(uint64_t entry, uint32_t level)
+{
+	if (!(entry & PTE_P))
+		return entry;
+	if (!(entry & PTE_A))
+		return entry | PTE_A;
+	/* Dirty without write access means a shadow-stack page: never made here. */
+	return pte_is_leaf(entry, level) && (entry & PTE_RW) ? entry | PTE_D : entry;
+}
+
+int paging_flag_update(struct paging *paging, uint64_t slot)
+{
+	uint64_t word, old, new;
+	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
+
+	if (error)
+		return error;
+	slot &= ~(sizeof(old) - 1);
+	error = read_entry(slot, &old);
+	for (uint32_t i = 0; !error && i < TRIES_MAX; i++) {
+		new = with_flags(old, (uint32_t)frame_word_type(word));
+		if (new == old)
+			break;
+		error = guest_cmpxchg64(slot, &old, new);
+		if (error != -EAGAIN)
+			break;
+		error = 0;
+	}
+	frame_unlock(&paging->frames, slot >> PAGE_SHIFT);
+	__atomic_fetch_add(&paging->stats.flag_updates, 1u, __ATOMIC_RELAXED);
+	return error;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/delegation.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "secpod/rules.h"
+#include "vmm/cpu_ops.h"
+#include "vmm/guest_mem.h"
+#include "vmm/log.h"
+#include "vmm/panic.h"
+#include "vmx/audit.h"
+#include "vmx/guest_state.h"
+#include "vmx/insn.h"
+#include "vmx/launch.h"
+#include "vmx/state.h"
+
+#define USER_HALF_ENTRIES 256u
+#define CPU_PAGES ((sizeof(struct paging_cpu) + PAGE_SIZE - 1) / PAGE_SIZE)
+
+/* Roots with supervisor tables in the lower half, seen before ACTIVE; the last ones of that kind. */
+#define NOTED_MAX 16u
+static struct {
+	struct spinlock lock;
+	uint64_t root[NOTED_MAX];
+	uint32_t count;
+	uint32_t next;
+} noted;
+
+/* Asked for by the configuration: then there is a frame table. */
+static bool wanted(void)
+{
+	return vmx.paging.frames.count != 0;
+}
+
+static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new)
+{
+	(void)context;
+	return audit_refuse(this_vcpu(), rule, slot, new, old, rule_of(rule)->mandatory != NULL);
+}
+
+static void flush(void *context)
+{
+	(void)context;
+	vmx_flush_ept();
+}
+
+/* Each CPU passes delegation_sync() before it enters the guest with the new generation. */
+static void trim_roots(void *context)
+{
+	(void)context;
+	__atomic_fetch_add(&vmx.root_trims, 1u, __ATOMIC_SEQ_CST);
+	delegation_sync(this_vcpu());
+	vmx_flush_ept();
+}
+
+int delegation_init(void)
+{
+	const struct secpod_handoff *handoff = vmx.handoff;
+	const struct paging_ops ops = {refuse, flush, trim_roots, NULL};
+	const struct paging_config config = {
+		.ram_top = handoff->ram_top,
+		.secure_base = handoff->region_base,
+		.secure_size = handoff->region_size,
+		.physical_bits = vmx.physical_bits,
+		.pages_1g = guest_has_1g_pages(),
+		.range = handoff->range,
+		.range_count = handoff->range_count,
+	};
+	int error = paging_init(&vmx.paging, vmx.pool, &vmx.ept, &config, &ops);
+
+	for (uint32_t i = 0; !error && i < handoff->cpu_count; i++) {
+		vmx.vcpu[i]->paging = page_pool_alloc_contiguous(vmx.pool, CPU_PAGES, 1);
+		if (!vmx.vcpu[i]->paging)
+			return -ENOMEM;
+		paging_cpu_init(vmx.vcpu[i]->paging);
+	}
+	return error;
+}
+
+static bool has_supervisor_tables(uint64_t root)
+{
+	uint64_t entry[USER_HALF_ENTRIES];
+
+	if (guest_read(root, entry, sizeof(entry)))
+		return false;
+	for (uint32_t i = 0; i < USER_HALF_ENTRIES; i++) {
+		if ((entry[i] & PTE_P) && !(entry[i] & PTE_US))
+			return true;
+	}
+	return false;
+}
+
+void delegation_note_root(uint64_t root)
+{
+	if (!wanted() || !has_supervisor_tables(root))
+		return;
+	spin_lock(&noted.lock);
+	for (uint32_t i = 0; i < noted.count; i++) {
+		if (noted.root[i] == root)
+			goto out;
+	}
+	noted.root[noted.next] = root;
+	noted.next = (noted.next + 1) % NOTED_MAX;
+	if (noted.count < NOTED_MAX)
+		noted.count++;
+out:
+	spin_unlock(&noted.lock);
+}
+
+int delegation_activate(void *context)
+{
+	uint64_t root[1 + NOTED_MAX] = {vmread(VMCS_GUEST_CR3) & PTE_ADDR};
+	uint32_t count = 1;
+	const char *failed;
+	int error;
+
+	(void)context;
+	if (!wanted())
+		return 0;
+	spin_lock(&noted.lock);
+	for (uint32_t i = 0; i < noted.count; i++)
+		root[count++] = noted.root[i];
+	spin_unlock(&noted.lock);
+	error = paging_activate(&vmx.paging, this_vcpu()->paging, root, count, &failed);
+	if (error) {
+		/* What else LOCKED protects is not given up for it. */
+		log_error("paging delegation is off: %s failed (error %d)", failed, -error);
+		return 0;
+	}
+	__atomic_store_n(&vmx.delegating, true, __ATOMIC_RELEASE);
+	delegation_sync(this_vcpu());
+	/* The others: before they enter the guest again. */
+	vmx_flush_ept();
+	log_info("page tables are read-only: %" PRIu64 " of them", vmx.paging.infos.used);
+	return 0;
+}
+
+int delegation_lock(void *context)
+{
+	(void)context;
+	return vmx.delegating ? paging_lock(&vmx.paging) : 0;
+}
+
+static void purge_targets(struct vcpu *vcpu, uint64_t root)
+{
+	if (root != PAGING_NO_ROOT && cr3_targets_purge(&vcpu->cr3_targets, root))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
+/* What is in CR3 becomes one of the CPU's roots, or the first of them. */
+static int load_present(struct vcpu *vcpu)
+{
+	uint64_t evicted = PAGING_NO_ROOT;
+	int error;
+
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG))
+		return 0;
+	do {
+		error = paging_root_load(&vmx.paging, vcpu->paging,
+					 vmread(VMCS_GUEST_CR3) & PTE_ADDR, &evicted);
+		purge_targets(vcpu, evicted);
+	} while (error == -EAGAIN);
+	return error;
+}
+
+static void forget_other_roots(struct vcpu *vcpu)
+{
+	paging_roots_trim(&vmx.paging, vcpu->paging);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
+void delegation_sync(struct vcpu *vcpu)
+{
+	const uint64_t trims = __atomic_load_n(&vmx.root_trims, __ATOMIC_SEQ_CST);
+
+	if (!__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE) ||
+	    (vcpu->delegating && vcpu->root_trims == trims))
+		return;
+	vcpu->root_trims = trims;
+	if (!vcpu->delegating) {
+		vcpu->delegating = true;
+		cr3_targets_clear(&vcpu->cr3_targets);
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+		vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
+		vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
+	}
+	if (load_present(vcpu))
+		panic("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
+		      ") are not those of a Linux this version knows",
+		      vcpu->cpu->index, vmread(VMCS_GUEST_CR3));
+	forget_other_roots(vcpu);
+}
+
+/* The operand, and with process-context identifiers the same without invalidation. */
+static void add_targets(struct vcpu *vcpu, uint64_t operand)
+{
+	bool changed = cr3_targets_add(&vcpu->cr3_targets, operand);
+
+	if (vmread(VMCS_GUEST_CR4) & CR4_PCIDE)
+		changed |= cr3_targets_add(&vcpu->cr3_targets, operand ^ CR3_NOFLUSH);
+	if (changed)
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
+int delegation_load(struct vcpu *vcpu, uint64_t operand)
+{
+	uint64_t evicted;
+	int error = paging_root_load(&vmx.paging, vcpu->paging, operand & PTE_ADDR, &evicted);
+
+	purge_targets(vcpu, evicted);
+	if (error == -ENOMEM)
+		log_error("no memory left for the metadata of page tables");
+	if (error)
+		return error == -EAGAIN ? error : -EPERM;
+	add_targets(vcpu, operand);
+	return 0;
+}
+
+/* Ordinary memory, and to stay that until frame_release(). */
+static int hold(uint64_t frame)
+{
+	const uint32_t tries = 1u << 16;
+
+	for (uint32_t i = 0; i < tries; i++) {
+		int error = frame_hold(&vmx.paging.frames, frame);
+
+		if (!error)
+			return 0;
+		/* A page table no longer, perhaps. */
+		if (error == -EPERM && (!frame_is_table(frame_type(&vmx.paging.frames, frame)) ||
+					paging_settle(&vmx.paging, this_vcpu()->paging, frame)))
+			return error;
+		cpu_relax();
+	}
+	return -EBUSY;
+}
+
+int delegation_write(uint64_t gpa, const void *from, uint64_t len)
+{
+	const uint8_t *bytes = from;
+
+	if (!guest_range_ok(gpa, len))
+		return -EFAULT;
+	while (len) {
+		const uint64_t rest = PAGE_SIZE - (gpa & ~PAGE_MASK);
+		const uint64_t step = len < rest ? len : rest;
+		int error;
+
+		if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame)
+			return -EFAULT;
+		if (wanted() && hold(gpa >> PAGE_SHIFT))
+			return -EFAULT;
+		error = guest_write(gpa, bytes, step);
+		if (wanted())
+			frame_release(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+		if (error)
+			return error;
+		bytes += step;
+		gpa += step;
+		len -= step;
+	}
+	return 0;
+}
