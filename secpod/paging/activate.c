@@ -24,6 +24,9 @@
 /* Start-up code of CPUs runs in real mode. */
 #define REAL_MODE_END 0x100000ULL
 
+/* Page tables that one request may make; the guest comes back for more, and finds these admitted. */
+#define CLAIMS_MAX 65536u
+
 typedef int (*leaf_visitor)(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level);
 
 /* Visit the leaves below entries [first, last] of a table, in order. */
@@ -501,6 +504,7 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.secure_base = config->secure_base,
 		.secure_size = config->secure_size,
 		.reserved = all & ~((1ULL << config->physical_bits) - 1),
+		.claims_max = CLAIMS_MAX,
 		.pages_1g = config->pages_1g,
 		.mbec = ept->features.mbec,
 		.range = config->range,

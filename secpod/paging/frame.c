@@ -8,7 +8,7 @@
 #define REGION_FRAMES (SIZE_2M / SIZE_4K)
 
 _Static_assert(FRAME_TYPES <= TYPE_MASK + 1, "a type has four bits");
-_Static_assert(FRAME_USER_EXEC < ONE_REF && FRAME_INFO_SHIFT + 28 == 64 &&
+_Static_assert(FRAME_RETIRED < ONE_REF && FRAME_INFO_SHIFT + 28 == 64 &&
 		       FRAME_REFS_SHIFT + 24 == FRAME_INFO_SHIFT,
 	       "the fields of the word lie side by side");
 
@@ -128,20 +128,27 @@ void frame_mark(struct frames *frames, uint64_t number, uint64_t mark)
 			  __ATOMIC_ACQ_REL);
 }
 
+static enum frame_type type_of_level(uint32_t level)
+{
+	return level == FRAME_CODE_LEVEL ? FRAME_CODE_DYN : (enum frame_type)level;
+}
+
 int frame_claim(struct frames *frames, uint64_t number, uint32_t level, uint64_t info)
 {
+	const uint64_t word = type_of_level(level) | FRAME_CLAIMED | info << FRAME_INFO_SHIFT;
 	uint64_t old = FRAME_NONE;
 
 	if (number >= frames->count)
 		return -EPERM;
-	if (leave_none(frames, number, &old, level | FRAME_CLAIMED | info << FRAME_INFO_SHIFT))
+	if (leave_none(frames, number, &old, word))
 		return 0;
 	return old & (FRAME_CLAIMED | FRAME_DOOMED | FRAME_LOCKED) ? -EBUSY : -EPERM;
 }
 
 void frame_admit(struct frames *frames, uint64_t number)
 {
-	__atomic_fetch_and(&frames->word[number], ~FRAME_CLAIMED, __ATOMIC_ACQ_REL);
+	/* The mark goes and the reference comes in one step; nobody else has changed the word. */
+	__atomic_fetch_add(&frames->word[number], ONE_REF - FRAME_CLAIMED, __ATOMIC_ACQ_REL);
 }
 
 /* The word of a frame nobody else can change: claimed or doomed by this CPU. */
@@ -159,16 +166,15 @@ void frame_unclaim(struct frames *frames, uint64_t number)
 int frame_get(struct frames *frames, uint64_t number, uint32_t level)
 {
 	uint64_t old = frame_read(frames, number);
-	const enum frame_type wanted = level ? (enum frame_type)level : FRAME_CODE_DYN;
 
 	do {
-		if (frame_word_type(old) != wanted)
+		if (frame_word_type(old) != type_of_level(level))
 			return -EPERM;
 		if (old & (FRAME_CLAIMED | FRAME_DOOMED))
 			return -EAGAIN;
 		if (frame_word_refs(old) == FRAME_REFS_MAX)
 			return -EOVERFLOW;
-	} while (!replace(frames, number, &old, old + ONE_REF));
+	} while (!replace(frames, number, &old, (old + ONE_REF) & ~FRAME_RETIRED));
 	return 0;
 }
 
@@ -176,6 +182,17 @@ bool frame_put(struct frames *frames, uint64_t number)
 {
 	uint64_t old = __atomic_fetch_sub(&frames->word[number], ONE_REF, __ATOMIC_ACQ_REL);
 
+	return frame_word_refs(old) == 1;
+}
+
+bool frame_put_code(struct frames *frames, uint64_t number)
+{
+	uint64_t old = frame_read(frames, number);
+
+	do {
+		if (frame_word_type(old) != FRAME_CODE_DYN || frame_word_refs(old) == 0)
+			return false;
+	} while (!replace(frames, number, &old, old - ONE_REF));
 	return frame_word_refs(old) == 1;
 }
 
@@ -203,16 +220,32 @@ void frame_unlock(struct frames *frames, uint64_t number)
 	__atomic_fetch_and(&frames->word[number], ~FRAME_LOCKED, __ATOMIC_RELEASE);
 }
 
+bool frame_retire(struct frames *frames, uint64_t number)
+{
+	uint64_t old = frame_read(frames, number);
+
+	do {
+		if (!frame_is_table(frame_word_type(old)) || frame_word_refs(old) != 0 ||
+		    old & (FRAME_CLAIMED | FRAME_DOOMED | FRAME_PERMANENT))
+			return false;
+	} while (!replace(frames, number, &old, old | FRAME_RETIRED));
+	return true;
+}
+
 int frame_doom(struct frames *frames, uint64_t number)
 {
 	uint64_t old = frame_read(frames, number);
 
 	do {
-		if (!frame_is_table(frame_word_type(old)) || old & FRAME_DOOMED)
+		const bool table = frame_is_table(frame_word_type(old));
+
+		if ((!table && frame_word_type(old) != FRAME_CODE_DYN) || old & FRAME_DOOMED)
 			return -ENOENT;
-		if (frame_word_refs(old) != 0 ||
-		    old & (FRAME_CLAIMED | FRAME_LOCKED | FRAME_PERMANENT))
+		if (frame_word_refs(old) != 0 || old & (FRAME_CLAIMED | FRAME_PERMANENT) ||
+		    (table && !(old & FRAME_RETIRED)))
 			return -EBUSY;
+		if (old & FRAME_LOCKED)
+			return -EAGAIN;
 	} while (!replace(frames, number, &old, old | FRAME_DOOMED));
 	return 0;
 }

@@ -3,10 +3,13 @@
  * The frame table: what each 4 KiB frame of RAM is, in one word of the secure space. The word is
  * changed by compare-and-exchange only, from any CPU. Pure.
  *
- * A frame has one type at a time. NONE becomes a page table by frame_claim() (type set, contents
- * not yet judged) and frame_admit(); a page table becomes NONE again by frame_doom() (nobody can
- * take a reference any more) and frame_free(). A reference to a page table is an entry of a
- * page table of the next level that points to it, or, for the top level, a CPU that may load it.
+ * A frame has one type at a time. NONE becomes a page table, or code that may go again, by
+ * frame_claim() (type set, nobody else can take a reference yet) and frame_admit(); it becomes NONE
+ * again by frame_doom() (nobody can take a reference any more) and frame_free(). A page table is
+ * marked by frame_retire() before: the mark goes with the first reference, so that it tells apart a
+ * table that nobody has referenced since from one that has been left once more. A reference to a
+ * page table is an entry of a page table of the next level that points to it, or, for the top
+ * level, a CPU that may load it; one to code is a leaf that executes it.
  *
  * The lock bit serialises the changes of one table's contents. It is held across a wait for
  * other CPUs to leave the guest, which is sound because nobody is waited for who is in root mode
@@ -45,6 +48,7 @@ enum frame_type {
 #define FRAME_DOOMED (1ULL << 6)    /* ceasing to be one: no reference can be taken */
 #define FRAME_PERMANENT (1ULL << 7) /* stays what it is without references */
 #define FRAME_USER_EXEC (1ULL << 8) /* RODATA that user mode executes: the vDSO */
+#define FRAME_RETIRED (1ULL << 9)   /* has had no reference since it was put in the list */
 
 /* References, 24 bits; the number of side information behind them, 28 bits. */
 #define FRAME_REFS_SHIFT 12u
@@ -85,7 +89,7 @@ struct frames {
 
 /*
  * frames_init - the table for [0, ram_top), all frames NONE. ram_top: bytes.
- * Result: 0, -EINVAL (no RAM, or more than 2^28 frames could be page tables at a time), -ENOMEM.
+ * Result: 0, -EINVAL (no RAM), -ENOMEM.
  */
 int frames_init(struct frames *frames, struct page_pool *pool, uint64_t ram_top);
 
@@ -129,25 +133,35 @@ void frame_release(struct frames *frames, uint64_t number);
 void frame_mark(struct frames *frames, uint64_t number, uint64_t mark);
 
 /*
- * frame_claim - NONE becomes a page table of this level, contents to be judged. info: of
- * table_info_alloc(). Result: 0; -EBUSY (another CPU was first); -EPERM (the frame is something
- * else, or outside the table).
+ * Where a level is asked for, FRAME_CODE_LEVEL means a frame of CODE_DYN.
+ *
+ * frame_claim - NONE becomes a page table of this level, or code; not yet to be referenced. info: of
+ * table_info_alloc(), 0 for code. Result: 0; -EBUSY (another CPU was first); -EPERM (the frame is
+ * something else, or outside the table).
  */
+#define FRAME_CODE_LEVEL 0u
 int frame_claim(struct frames *frames, uint64_t number, uint32_t level, uint64_t info);
 
-/* frame_admit - a claimed table has been judged. frame_unclaim - it will not be one. */
+/*
+ * frame_admit - what was claimed has been judged: the caller has the first reference.
+ * frame_unclaim - it will not be one.
+ */
 void frame_admit(struct frames *frames, uint64_t number);
 void frame_unclaim(struct frames *frames, uint64_t number);
 
 /*
- * frame_get - take a reference to a table of this level, or (level 0) to a frame of CODE_DYN.
- * Result: 0; -EAGAIN (the table is being made or unmade: the guest may try again); -EPERM (it is
- * not of that type); -EOVERFLOW.
+ * frame_get - take a reference. Result: 0; -EAGAIN (the table is being made or unmade: the guest may
+ * try again); -EPERM (it is not of that type); -EOVERFLOW.
  */
 int frame_get(struct frames *frames, uint64_t number, uint32_t level);
 
-/* frame_put - give one back. Result: true when it was the last one. */
+/*
+ * frame_put - give one back, to a page table; frame_put_code, to code: where policy has let leaves
+ * execute what was no code then, there may be less to give back, and nothing happens. Result: true
+ * when it was the last one.
+ */
 bool frame_put(struct frames *frames, uint64_t number);
+bool frame_put_code(struct frames *frames, uint64_t number);
 
 /*
  * frame_lock - wait for the contents of a page table. Result: 0, and *word is what it is now;
@@ -156,10 +170,14 @@ bool frame_put(struct frames *frames, uint64_t number);
 int frame_lock(struct frames *frames, uint64_t number, uint64_t *word);
 void frame_unlock(struct frames *frames, uint64_t number);
 
+/* frame_retire - mark a table that has no references and is not permanent. Result: is it one? */
+bool frame_retire(struct frames *frames, uint64_t number);
+
 /*
- * frame_doom - an admitted table without references is to be NONE. Result: 0; -EBUSY (it has
- * references or is permanent, or a CPU is at its contents); -ENOENT (no page table, or doomed
- * already). frame_undoom - back again. frame_free - and now it is NONE.
+ * frame_doom - a table with the mark, or code without references, is to be NONE. Result: 0; -EBUSY
+ * (it is referenced or permanent, or has been referenced since); -EAGAIN (a CPU is at its contents);
+ * -ENOENT (nothing of that kind, or doomed already). frame_undoom - back again. frame_free - and now
+ * it is NONE.
  */
 int frame_doom(struct frames *frames, uint64_t number);
 void frame_undoom(struct frames *frames, uint64_t number);

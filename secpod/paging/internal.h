@@ -10,9 +10,9 @@
 struct promotion {
 	struct paging *paging;
 	struct paging_cpu *cpu;
-	uint32_t claimed; /* list, through table_info.next */
-	uint32_t count;
-	bool incomplete; /* a table was claimed after the last invalidation */
+	uint32_t claimed; /* list, through table_info.next and previous */
+	uint32_t count;	  /* in all */
+	bool incomplete;  /* a table was claimed after the last invalidation */
 };
 
 /* What a tree hangs from. */
@@ -24,12 +24,13 @@ struct tree_root {
 };
 
 /*
- * promote_claim - make the tree below root read-only page tables, as far as it is memory now; those
- * that are page tables already stay as they are. Nothing is judged. Result: 0; -EPERM, -EBUSY
- * (another CPU has made something of root), -EFAULT (root is no memory), -EAGAIN (too much at a
- * time: what is admitted by now will not be claimed again), -ENOMEM.
- * promote_judge - judge what was claimed, admit it, and take a reference to root. Result: 0;
- * -EACCES (root is something else), -EPERM (a rule is broken; recorded), -EAGAIN, -ENOMEM, -EFAULT.
+ * promote_claim - make the tree below root read-only page tables, as far as it is memory now and not
+ * more than one request may; those that are page tables already stay as they are. Nothing is judged.
+ * Result: 0; -EFAULT (root is no memory), -ENOMEM.
+ * promote_judge - judge what was claimed and root needs, admit it, and take a reference to root.
+ * Result: 0; -EACCES (root is something else), -EPERM (a rule is broken; recorded), -EAGAIN (another
+ * CPU is at it, or it is too much at a time: what is admitted by now will not be claimed again),
+ * -EOVERFLOW, -ENOMEM, -EFAULT.
  * promote_end - give up all claims that were not admitted.
  */
 int promote_claim(struct promotion *promotion, const struct tree_root *root);

@@ -82,9 +82,10 @@ struct paging {
 	struct paging_ops ops;
 	uint64_t secure_base; /* the monitor's memory, bytes */
 	uint64_t secure_size;
-	uint64_t reserved; /* bits of every entry that must be 0: 51:MAXPHYADDR */
-	bool pages_1g;	   /* the guest has 1 GiB pages */
-	bool mbec;	   /* EPT tells user from supervisor fetches */
+	uint64_t reserved;   /* bits of every entry that must be 0: 51:MAXPHYADDR */
+	uint32_t claims_max; /* page tables one request may make */
+	bool pages_1g;	     /* the guest has 1 GiB pages */
+	bool mbec;	     /* EPT tells user from supervisor fetches */
 	bool active;
 	bool locked;
 	const struct secpod_range *range; /* the firmware's memory map */
@@ -183,8 +184,10 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 int paging_flag_update(struct paging *paging, uint64_t slot);
 
 /*
- * paging_settle - a frame (number) without references is memory again. For a write to a retired
- * page table. Result: 0 (it is no page table now); -EBUSY (it is in use as one); -EAGAIN.
+ * paging_settle - a page table (frame number) without references is memory again; and memory that
+ * could not be made writable when it became so, is now. For a write to a frame that should not be
+ * read-only any more. Result: 0 (it is memory); -EBUSY (it is in use as a page table); -ENOENT (it is
+ * something else), -EAGAIN, -EFAULT (no memory of the guest's), -ENOMEM.
  */
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
 

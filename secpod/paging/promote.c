@@ -13,8 +13,6 @@
 #include "guest-support/include/secpod_abi.h"
 #include "vmm/guest_mem.h"
 
-/* Tables that one request may claim; the guest comes back for more, and finds these admitted. */
-#define CLAIMS_MAX 65536u
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level)
 {
 	uint64_t *snapshot = cpu->snapshot[level - 1];
@@ -27,6 +25,38 @@ static bool refuse(struct paging *paging, uint8_t rule, uint64_t slot, uint64_t 
 	return paging->ops.refuse(paging->ops.context, rule, slot, 0, value);
 }
 
+static struct table_info *info_of(const struct promotion *p, uint64_t number)
+{
+	return table_info_of(&p->paging->infos, number);
+}
+
+static void list_claim(struct promotion *p, uint32_t number)
+{
+	struct table_info *info = info_of(p, number);
+
+	info->previous = 0;
+	info->next = p->claimed;
+	if (p->claimed)
+		info_of(p, p->claimed)->previous = number;
+	p->claimed = number;
+}
+
+/* From here on other lists may have it. */
+static void unlist_claim(struct promotion *p, uint32_t number)
+{
+	struct table_info *info = info_of(p, number);
+
+	if (info->previous)
+		info_of(p, info->previous)->next = info->next;
+	else
+		p->claimed = info->next;
+	if (info->next)
+		info_of(p, info->next)->previous = info->previous;
+	info->next = 0;
+	info->previous = 0;
+	__atomic_store_n(&info->owner, NULL, __ATOMIC_RELAXED);
+}
+
 static int claim_one(struct promotion *p, const struct tree_root *root)
 {
 	struct paging *paging = p->paging;
@@ -34,22 +64,24 @@ static int claim_one(struct promotion *p, const struct tree_root *root)
 	struct table_info *info;
 	int error;
 
-	if (p->count == CLAIMS_MAX)
+	/* What lies between the guest's memory has rights that are not ours to change. */
+	if (!guest_range_ok(root->frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	if (p->count == paging->claims_max)
 		return -EAGAIN;
 	number = table_info_alloc(&paging->infos, root->frame);
 	if (!number)
 		return -ENOMEM;
-	info = table_info_of(&paging->infos, number);
+	info = info_of(p, number);
 	info->half = (uint8_t)root->half;
 	info->va = root->va;
-	info->owner = p;
+	__atomic_store_n(&info->owner, p, __ATOMIC_RELAXED);
 	error = frame_claim(&paging->frames, root->frame, root->level, number);
 	if (error) {
 		table_info_free(&paging->infos, number);
 		return error;
 	}
-	info->next = p->claimed;
-	p->claimed = number;
+	list_claim(p, number);
 	p->count++;
 	p->incomplete = true;
 	error = paging_protect(paging, root->frame, frame_read(&paging->frames, root->frame));
@@ -70,19 +102,24 @@ static struct table_info *info_of_frame(struct paging *paging, uint64_t frame)
 	return table_info_of(&paging->infos, frame_word_info(frame_read(&paging->frames, frame)));
 }
 
+static bool is_locked(const struct paging *paging)
+{
+	return __atomic_load_n(&paging->locked, __ATOMIC_ACQUIRE);
+}
+
 /*
  * Linux marks tables for user pages as such in all its address spaces; only the roots for firmware
  * calls and CPU start have supervisor tables in the lower half. After LOCK there are no new ones.
  */
 static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *entry)
 {
-	if (!paging->locked) {
+	if (!is_locked(paging)) {
 		for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++) {
 			if (pte_is_table(entry[i], PT_LEVELS) && !(entry[i] & PTE_US))
 				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(paging->template_known & 1u << ROOT_KIND_NORMAL))
+	if (!(__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_NORMAL))
 		return ROOT_KIND_NORMAL;
 	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
 		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
@@ -90,6 +127,12 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 			return ROOT_KIND_USER;
 	}
 	return ROOT_KIND_NORMAL;
+}
+
+static void set_root_kind(const struct paging *paging, struct table_info *info,
+			  const uint64_t *entry)
+{
+	__atomic_store_n(&info->root_kind, (uint8_t)kind_of_root(paging, entry), __ATOMIC_RELAXED);
 }
 
 static int claim_tree(struct promotion *p, const struct tree_root *root)
@@ -107,7 +150,7 @@ static int claim_tree(struct promotion *p, const struct tree_root *root)
 		return 0;
 	info = info_of_frame(p->paging, root->frame);
 	if (root->level == PT_LEVELS)
-		info->root_kind = (uint8_t)kind_of_root(p->paging, entry);
+		set_root_kind(p->paging, info, entry);
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		if (!pte_is_table(entry[i], root->level) ||
 		    frame_type(&p->paging->frames, pte_table_frame(entry[i])) != FRAME_NONE)
@@ -124,7 +167,12 @@ static int claim_tree(struct promotion *p, const struct tree_root *root)
 
 int promote_claim(struct promotion *p, const struct tree_root *root)
 {
-	return frame_type(&p->paging->frames, root->frame) == FRAME_NONE ? claim_tree(p, root) : 0;
+	int error = 0;
+
+	if (frame_type(&p->paging->frames, root->frame) == FRAME_NONE)
+		error = claim_tree(p, root);
+	/* Another CPU has just made something of root: judged as that. Or enough for this time. */
+	return error == -EPERM || error == -EBUSY || error == -EAGAIN ? 0 : error;
 }
 
 static int judge_table(struct promotion *p, const struct tree_root *root);
@@ -145,20 +193,32 @@ static bool fits(const struct paging *paging, const struct pte_place *place,
 	if (child->half == HALF_KERNEL) {
 		/* The direct map at low addresses, for CPUs that start. */
 		if (place->half == HALF_SPECIAL)
-			return !paging->locked;
+			return !is_locked(paging);
 		return place->half == HALF_KERNEL &&
 		       (child->va == place->va || (is_espfix(child->va) && is_espfix(place->va)));
 	}
 	return child->half == (uint8_t)place->half;
 }
 
-/* A claimed table is judged when the first entry that references it is. */
-static int judge_claimed(struct promotion *p, const struct tree_root *root, uint64_t word)
+/*
+ * A reference to the table that root is; what was claimed is judged for that, when it is referenced for
+ * the first time. Result: 0; -EACCES (it is something else); or as judge_table().
+ */
+static int hold_table(struct promotion *p, const struct tree_root *root)
 {
-	const struct table_info *info = table_info_of(&p->paging->infos, frame_word_info(word));
+	struct frames *frames = &p->paging->frames;
+	const uint64_t word = frame_read(frames, root->frame);
+	const struct table_info *info;
+	int error;
 
-	if (!(word & FRAME_CLAIMED))
-		return 0;
+	if (frame_word_type(word) != (enum frame_type)root->level)
+		return -EACCES;
+	if (!(word & FRAME_CLAIMED)) {
+		error = frame_get(frames, root->frame, root->level);
+		/* It has just ceased to be what it was. */
+		return error == -EPERM ? -EAGAIN : error;
+	}
+	info = info_of(p, frame_word_info(word));
 	/* Another CPU's is not waited for: that may be waiting for ours. */
 	if (__atomic_load_n(&info->owner, __ATOMIC_RELAXED) != p)
 		return -EAGAIN;
@@ -170,60 +230,112 @@ static int take_table(struct promotion *p, const struct pte_place *place, uint64
 	struct paging *paging = p->paging;
 	const struct tree_root root = {pte_table_frame(value), place->level - 1, place->half,
 				       place->va};
-	uint64_t word = frame_read(&paging->frames, root.frame);
-	int error;
+	int error = 0;
 
-	if (frame_word_type(word) == FRAME_NONE) {
+	if (frame_type(&paging->frames, root.frame) == FRAME_NONE)
 		error = claim_tree(p, &root);
-		/* Another CPU has just made something of it. */
-		if (error == -EPERM || error == -EBUSY)
-			return -EAGAIN;
-		if (error)
-			return error;
-		word = frame_read(&paging->frames, root.frame);
-	}
-	if (frame_word_type(word) != (enum frame_type)root.level)
-		return -EACCES;
-	error = judge_claimed(p, &root, word);
-	if (error)
+	/* Another CPU has just made something of it. */
+	if (error == -EPERM || error == -EBUSY)
+		return -EAGAIN;
+	if (!error)
+		error = hold_table(p, &root);
+	if (error || fits(paging, place, info_of_frame(paging, root.frame)))
 		return error;
-	error = frame_get(&paging->frames, root.frame, root.level);
-	if (error)
-		return error == -EPERM ? -EACCES : error;
-	if (fits(paging, place, info_of_frame(paging, root.frame)))
-		return 0;
 	if (frame_put(&paging->frames, root.frame))
 		retire(paging, root.frame);
 	return -EACCES;
 }
 
-/* Kernel code: each frame keeps a reference for each leaf that executes it. */
+/* Memory becomes code: read-only before it can be executed. Result: 0, with a reference to it. */
+static int admit_code(struct paging *paging, const struct pte_place *place, uint64_t frame,
+		      uint64_t value)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	if (paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW, frame << PAGE_SHIFT,
+			       place->slot, value))
+		return -EPERM;
+	/* Another CPU has just made something of it. */
+	if (frame_claim(&paging->frames, frame, FRAME_CODE_LEVEL, 0))
+		return -EAGAIN;
+	error = paging_protect(paging, frame, FRAME_CODE_DYN);
+	if (error < 0) {
+		frame_unclaim(&paging->frames, frame);
+		return error;
+	}
+	paging_flush(paging);
+	frame_admit(&paging->frames, frame);
+	return 0;
+}
+
+/* Result: 0; -ENOEXEC: it is no code. */
+static int hold_code(struct paging *paging, uint64_t frame)
+{
+	const enum frame_type type = frame_type(&paging->frames, frame);
+	int error;
+
+	if (type == FRAME_CODE_DYN) {
+		error = frame_get(&paging->frames, frame, FRAME_CODE_LEVEL);
+		return error == -EPERM ? -EAGAIN : error;
+	}
+	return frame_is_code(type) || type == FRAME_EFI_RT ? 0 : -ENOEXEC;
+}
+
+/* References to code whose last one this was go a few at a time, with one invalidation for them. */
+#define CODE_BATCH 64u
+
+static void drop_code(struct paging *paging, uint64_t first, uint64_t count)
+{
+	uint64_t doomed = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (frame_put_code(&paging->frames, first + i) &&
+		    !frame_doom(&paging->frames, first + i))
+			doomed |= 1ULL << i;
+	}
+	if (!doomed)
+		return;
+	/* No CPU may execute it any more when it can be written again. */
+	paging_flush(paging);
+	for (uint64_t i = 0; i < count; i++) {
+		if (!(doomed & 1ULL << i))
+			continue;
+		if (paging_protect(paging, first + i, FRAME_NONE) < 0)
+			frame_undoom(&paging->frames, first + i);
+		else
+			frame_free(&paging->frames, first + i);
+	}
+}
+
+static void drop_code_leaf(struct paging *paging, uint64_t first, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i += CODE_BATCH)
+		drop_code(paging, first + i, count - i < CODE_BATCH ? count - i : CODE_BATCH);
+}
+
+/*
+ * Kernel code: each frame that may cease to be code has a reference for each leaf that executes it. What
+ * was code when the entry was judged may be none by now, and then is refused by the same rule.
+ */
 static int take_code(struct paging *paging, const struct pte_place *place, uint64_t value)
 {
 	const uint64_t first = pte_leaf_frame(value, place->level);
 	const uint64_t count = pte_leaf_frames(place->level);
+	bool let_pass = false;
 
-	if (judge_admits_code(paging, place, value)) {
-		if (paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW,
-				       first << PAGE_SHIFT, place->slot, value))
-			return -EPERM;
-		if (!frame_set(&paging->frames, first, FRAME_NONE, FRAME_CODE_DYN)) {
-			/* Read-only before it can be executed. */
-			if (paging_protect(paging, first, FRAME_CODE_DYN) < 0)
-				return -ENOMEM;
-			paging_flush(paging);
-		}
-	}
+	if (judge_admits_code(paging, place, value))
+		return admit_code(paging, place, first, value);
 	for (uint64_t i = 0; i < count; i++) {
-		int error = 0;
+		int error = hold_code(paging, first + i);
 
-		if (frame_type(&paging->frames, first + i) == FRAME_CODE_DYN)
-			error = frame_get(&paging->frames, first + i, 0);
-		if (error) {
-			while (i-- > 0) {
-				if (frame_type(&paging->frames, first + i) == FRAME_CODE_DYN)
-					frame_put(&paging->frames, first + i);
-			}
+		if (error == -ENOEXEC && !let_pass) {
+			let_pass = !refuse(paging, SECPOD_RULE_KERNEL_EXEC, place->slot, value);
+			error = let_pass ? 0 : -EPERM;
+		}
+		if (error && error != -ENOEXEC) {
+			drop_code_leaf(paging, first, i);
 			return error;
 		}
 	}
@@ -277,25 +389,14 @@ int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct p
 	return error;
 }
 
-static void drop_code(struct paging *paging, uint64_t frame)
-{
-	if (frame_type(&paging->frames, frame) != FRAME_CODE_DYN ||
-	    !frame_put(&paging->frames, frame))
-		return;
-	/* No CPU may execute it any more when it can be written again. */
-	paging_flush(paging);
-	if (!frame_set(&paging->frames, frame, FRAME_CODE_DYN, FRAME_NONE))
-		(void)paging_protect(paging, frame, FRAME_NONE);
-}
-
 void reference_drop(struct paging *paging, const struct pte_place *place, uint64_t value)
 {
 	if (pte_is_table(value, place->level)) {
 		if (frame_put(&paging->frames, pte_table_frame(value)))
 			retire(paging, pte_table_frame(value));
 	} else if (pte_is_leaf(value, place->level) && pte_is_kernel_exec(value)) {
-		for (uint64_t i = 0; i < pte_leaf_frames(place->level); i++)
-			drop_code(paging, pte_leaf_frame(value, place->level) + i);
+		drop_code_leaf(paging, pte_leaf_frame(value, place->level),
+			       pte_leaf_frames(place->level));
 	}
 }
 
@@ -317,11 +418,21 @@ static int judge_one(struct promotion *p, const struct pte_place *place, uint64_
 	return error ? error : take_judged(p, place, value);
 }
 
-/* The frame is claimed by us, and no CPU has an old translation of it any more. */
+static void count_user_entries(struct table_info *info, const uint64_t *entry)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++)
+		count += entry[i] & PTE_P;
+	__atomic_store_n(&info->user_entries, count, __ATOMIC_RELAXED);
+}
+
+/* A table claimed by us. Result: 0: it is admitted, and the caller has a reference to it. */
 static int judge_table(struct promotion *p, const struct tree_root *root)
 {
 	struct paging *paging = p->paging;
-	struct table_info *info = info_of_frame(paging, root->frame);
+	const uint32_t number = (uint32_t)frame_word_info(frame_read(&paging->frames, root->frame));
+	struct table_info *info = info_of(p, number);
 	const uint64_t *entry;
 
 	info->judged = 1;
@@ -336,9 +447,8 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	if (!entry)
 		return -EFAULT;
 	if (root->level == PT_LEVELS) {
-		info->root_kind = (uint8_t)kind_of_root(paging, entry);
-		for (uint32_t i = 0; i < PT_KERNEL_FIRST; i++)
-			info->user_entries += entry[i] & PTE_P;
+		set_root_kind(paging, info, entry);
+		count_user_entries(info, entry);
 	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		struct pte_place place;
@@ -353,6 +463,7 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 			return error;
 		}
 	}
+	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);
 	__atomic_fetch_add(&paging->stats.promoted, 1u, __ATOMIC_RELAXED);
 	return 0;
@@ -360,32 +471,17 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 
 int promote_judge(struct promotion *p, const struct tree_root *root)
 {
-	uint64_t word = frame_read(&p->paging->frames, root->frame);
-	int error;
-
-	if (frame_word_type(word) != (enum frame_type)root->level)
-		return -EACCES;
-	error = judge_claimed(p, root, word);
-	if (!error)
-		error = frame_get(&p->paging->frames, root->frame, root->level);
-	return error;
+	return hold_table(p, root);
 }
 
 void promote_end(struct promotion *p)
 {
 	while (p->claimed) {
 		const uint32_t number = p->claimed;
-		struct table_info *info = table_info_of(&p->paging->infos, number);
-		const uint64_t frame = info->frame;
+		const uint64_t frame = info_of(p, number)->frame;
 
-		p->claimed = info->next;
-		info->next = 0;
-		info->owner = NULL;
-		if (!(frame_read(&p->paging->frames, frame) & FRAME_CLAIMED)) {
-			/* Admitted; but nobody may have come to reference it. */
-			retire(p->paging, frame);
-			continue;
-		}
+		unlist_claim(p, number);
+		/* Where that fails the guest asks for it: see paging_settle(). */
 		(void)paging_protect(p->paging, frame, FRAME_NONE);
 		frame_unclaim(&p->paging->frames, frame);
 		table_info_free(&p->paging->infos, number);

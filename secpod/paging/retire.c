@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "secpod/paging/internal.h"
+#include "vmm/guest_mem.h"
 
 static struct table_info *info_of(struct paging *paging, uint32_t number)
 {
@@ -61,42 +62,49 @@ static void list_remove(struct paging *paging, uint32_t number)
 }
 
 /* A root also lives on the address space below it. */
-static bool is_dead(const struct table_info *info, uint64_t word)
+static bool maps_users(const struct table_info *info, uint64_t word)
 {
-	return frame_is_table(frame_word_type(word)) && frame_word_refs(word) == 0 &&
-	       !(word & (FRAME_CLAIMED | FRAME_DOOMED | FRAME_PERMANENT)) &&
-	       (frame_word_type(word) != FRAME_L4 ||
-		__atomic_load_n(&info->user_entries, __ATOMIC_ACQUIRE) == 0);
+	return frame_word_type(word) == FRAME_L4 && table_info_user_entries(info) != 0;
 }
 
 void retire(struct paging *paging, uint64_t frame)
 {
-	uint64_t word, number;
+	uint32_t number;
 	struct table_info *info;
 
 	spin_lock(&paging->retired_lock);
-	/* Under the lock: no sweep releases the frame in between. */
-	word = frame_read(&paging->frames, frame);
-	number = frame_word_info(word);
-	if (frame_is_table(frame_word_type(word)) && !(word & FRAME_CLAIMED)) {
-		info = info_of(paging, (uint32_t)number);
-		if (is_dead(info, word)) {
-			if (info->retired)
-				list_remove(paging, (uint32_t)number);
-			info->epoch = __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST);
-			list_add(paging, (uint32_t)number);
-		}
+	/* With the mark, and under the lock: no sweep releases the frame in between. */
+	if (frame_retire(&paging->frames, frame)) {
+		const uint64_t word = frame_read(&paging->frames, frame);
+
+		number = (uint32_t)frame_word_info(word);
+		info = info_of(paging, number);
+		if (info->retired)
+			list_remove(paging, number);
+		/* The mark first: who referenced it before is covered by an invalidation begun now. */
+		info->epoch = __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST);
+		if (!maps_users(info, word))
+			list_add(paging, number);
 	}
 	spin_unlock(&paging->retired_lock);
 }
 
-static void drop_children(struct paging *paging, struct paging_cpu *cpu,
-			  const struct table_info *info, uint32_t level)
+/*
+ * The frame is doomed by us, and off the list. What it references is read before it can be written
+ * again. Result: 0, -ENOMEM (it stays a page table, in the list).
+ */
+static int release(struct paging *paging, struct paging_cpu *cpu, uint32_t number, uint64_t word)
 {
-	const uint64_t *entry = read_table(cpu, info->frame, level);
+	const struct table_info *info = info_of(paging, number);
+	const uint64_t frame = info->frame;
+	const uint32_t level = (uint32_t)frame_word_type(word);
+	const uint64_t *entry = read_table(cpu, frame, level);
 
-	if (!entry)
-		return;
+	if (!entry || paging_protect(paging, frame, FRAME_NONE) < 0) {
+		frame_undoom(&paging->frames, frame);
+		retire(paging, frame);
+		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		if (entry[i] & PTE_P) {
 			const struct pte_place place = pte_place_of(paging, info, level, i);
@@ -104,41 +112,35 @@ static void drop_children(struct paging *paging, struct paging_cpu *cpu,
 			reference_drop(paging, &place, entry[i]);
 		}
 	}
-}
-
-/* The frame is doomed by us, and off the list. */
-static void release(struct paging *paging, struct paging_cpu *cpu, uint32_t number, uint64_t word)
-{
-	const struct table_info *info = info_of(paging, number);
-	const uint64_t frame = info->frame;
-
-	drop_children(paging, cpu, info, (uint32_t)frame_word_type(word));
-	(void)paging_protect(paging, frame, FRAME_NONE);
 	frame_free(&paging->frames, frame);
 	table_info_free(&paging->infos, number);
 	__atomic_fetch_add(&paging->stats.released, 1u, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /*
  * Doom the table and take it off the list. Under the list's lock, so that the number is not
- * somebody else's by now. Result: 0, -EBUSY, -EAGAIN (an invalidation has to come first).
+ * somebody else's by now. Result: 0; -EBUSY (it is in use again: whoever leaves it will retire it
+ * anew, and off the list it is); -EAGAIN (an invalidation has to come first, or a CPU is at it).
  */
 static int take_off(struct paging *paging, uint32_t number, uint64_t *word)
 {
 	struct table_info *info = info_of(paging, number);
+	int error;
 
 	if (info->epoch >= __atomic_load_n(&paging->flush_done, __ATOMIC_SEQ_CST))
 		return -EAGAIN;
+	error = frame_doom(&paging->frames, info->frame);
+	if (error == -EAGAIN)
+		return error;
 	*word = frame_read(&paging->frames, info->frame);
-	if (!is_dead(info, *word) || frame_doom(&paging->frames, info->frame))
-		return -EBUSY;
-	/* It may have been referenced, changed and left again since: then it has another epoch. */
-	if (!is_dead(info, *word & ~FRAME_DOOMED)) {
+	/* Nobody changes its entries any more. */
+	if (!error && maps_users(info, *word)) {
 		frame_undoom(&paging->frames, info->frame);
-		return -EBUSY;
+		error = -EBUSY;
 	}
 	list_remove(paging, number);
-	return 0;
+	return error;
 }
 
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
@@ -154,15 +156,30 @@ void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 		number = paging->retired_first;
 		if (number)
 			error = take_off(paging, number, &word);
-		/* In use again: whoever leaves it will retire it anew. */
-		if (error == -EBUSY)
-			list_remove(paging, number);
 		spin_unlock(&paging->retired_lock);
-		if (error == -EAGAIN)
-			return;
 		if (!error)
-			release(paging, cpu, number, word);
+			error = release(paging, cpu, number, word);
+		if (error && error != -EBUSY)
+			return;
 	}
+}
+
+/*
+ * What is ordinary memory should be the guest's to write. It is not where EPT had no memory to split a
+ * page when it became so. Held, so that nobody makes something of it meanwhile.
+ */
+static int give_back(struct paging *paging, uint64_t frame)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	error = frame_hold(&paging->frames, frame);
+	if (error)
+		return -EAGAIN;
+	error = paging_protect(paging, frame, FRAME_NONE);
+	frame_release(&paging->frames, frame);
+	return error < 0 ? error : 0;
 }
 
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
@@ -172,8 +189,10 @@ int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 		uint32_t number = (uint32_t)frame_word_info(word);
 		int error;
 
+		if (frame_word_type(word) == FRAME_NONE)
+			return give_back(paging, frame);
 		if (!frame_is_table(frame_word_type(word)))
-			return 0;
+			return -ENOENT;
 		if (word & (FRAME_CLAIMED | FRAME_DOOMED))
 			return -EAGAIN;
 		spin_lock(&paging->retired_lock);
@@ -184,10 +203,8 @@ int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 		    (uint32_t)frame_word_info(word) == number && info_of(paging, number)->retired)
 			error = take_off(paging, number, &word);
 		spin_unlock(&paging->retired_lock);
-		if (!error) {
-			release(paging, cpu, number, word);
-			return 0;
-		}
+		if (!error)
+			return release(paging, cpu, number, word);
 		if (error != -EAGAIN || flushed)
 			return error;
 		paging_flush(paging);

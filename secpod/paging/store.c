@@ -118,7 +118,8 @@ static bool clears_pair(struct paging *paging, const struct pte_place *place,
 		return false;
 	word = frame_read(&paging->frames, info->frame + PAIR);
 	return frame_word_type(word) == FRAME_L4 &&
-	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_KIND_USER;
+	       table_info_root_kind(table_info_of(&paging->infos, frame_word_info(word))) ==
+		       ROOT_KIND_USER;
 }
 
 static uint64_t clear_same(void *operand, uint64_t old)
@@ -156,7 +157,7 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	error = store_locked(paging, cpu, &place, change, operand, old, &new);
 	if (!error)
 		count_user_entries(info, &place, *old, new);
-	dead = !error && place.level == PT_LEVELS && info->user_entries == 0;
+	dead = !error && place.level == PT_LEVELS && table_info_user_entries(info) == 0;
 	pair = pair && !error && clears_pair(paging, &place, info, *old, new);
 	frame_unlock(&paging->frames, frame);
 
@@ -194,8 +195,9 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 		if (frame_word_type(word) != FRAME_L4)
 			error = paging_settle(paging, cpu, frame);
 		else
-			error = info->user_entries ? -EBUSY
-						   : reclaim_root(paging, cpu, frame, word);
+			error = table_info_user_entries(info)
+					? -EBUSY
+					: reclaim_root(paging, cpu, frame, word);
 		if (!error)
 			return -ENOENT;
 		if (error == -EAGAIN)

@@ -2,7 +2,7 @@
 #include "secpod/paging/table_info.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stddef.h>
 
 /* Numbers have 28 bits in the frame table's word. */
 #define NUMBERS_MAX (1ULL << 28)
@@ -79,7 +79,17 @@ void table_info_free(struct table_infos *infos, uint32_t number)
 	struct table_info *info = table_info_of(infos, number);
 
 	spin_lock(&infos->lock);
-	memset(info, 0, sizeof(*info));
+	info->frame = 0;
+	info->va = 0;
+	info->epoch = 0;
+	info->previous = 0;
+	info->half = 0;
+	info->retired = 0;
+	info->judged = 0;
+	/* These another CPU may be looking at. */
+	__atomic_store_n(&info->user_entries, 0u, __ATOMIC_RELAXED);
+	__atomic_store_n(&info->root_kind, 0u, __ATOMIC_RELAXED);
+	__atomic_store_n(&info->owner, NULL, __ATOMIC_RELAXED);
 	info->next = infos->free;
 	infos->free = number;
 	infos->used--;

@@ -30,14 +30,14 @@ struct table_info {
 	uint64_t frame; /* its number */
 	uint64_t va;	/* kernel half: the first linear address it maps */
 	uint64_t epoch; /* retired: all-CPU invalidations begun by then */
-	uint32_t next;	/* in the list it is in: retired, or claimed by one promotion, or free */
+	uint32_t next;	/* in the list it is in: claimed by one promotion, or retired, or free */
 	uint32_t previous;
 	uint32_t user_entries; /* level 4: present entries of the user half */
 	uint8_t half;	       /* enum table_half; level 4: unused */
-	uint8_t root_kind;     /* enum root_kind */
+	uint8_t root_kind;     /* enum root_kind; see table_info_root_kind() */
 	uint8_t retired;       /* is in the list of retired tables */
 	uint8_t judged;	       /* claimed: its contents are judged, or being judged */
-	const void *owner;     /* claimed: by which promotion */
+	const void *owner;     /* claimed: by which promotion; others look at it */
 	uint64_t zero[2];
 };
 _Static_assert(sizeof(struct table_info) == 64, "64 to a page");
@@ -75,6 +75,20 @@ static inline struct table_info *table_info_of(const struct table_infos *infos, 
 	struct table_info *page = hpa_to_virt(infos->page[number / TABLE_INFO_PER_PAGE]);
 
 	return &page[number % TABLE_INFO_PER_PAGE];
+}
+
+/*
+ * What the tables of others are asked by their number: who holds no reference may find them gone, and
+ * gets an answer that he must ask again before he relies on it.
+ */
+static inline enum root_kind table_info_root_kind(const struct table_info *info)
+{
+	return (enum root_kind)__atomic_load_n(&info->root_kind, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t table_info_user_entries(const struct table_info *info)
+{
+	return __atomic_load_n(&info->user_entries, __ATOMIC_ACQUIRE);
 }
 
 #endif

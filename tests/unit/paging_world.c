@@ -14,7 +14,8 @@ struct paging_world *paging_world;
 bool guest_range_ok(uint64_t gpa, uint64_t len)
 {
 	return len <= PW_RAM && gpa <= PW_RAM - len &&
-	       !ranges_overlap(gpa, len, PW_SECURE_BASE, PW_SECURE_SIZE);
+	       !ranges_overlap(gpa, len, PW_SECURE_BASE, PW_SECURE_SIZE) &&
+	       !ranges_overlap(gpa, len, PW_DEVICE, PAGE_SIZE);
 }
 
 int guest_read(uint64_t gpa, void *to, uint64_t len)
@@ -54,6 +55,8 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	__atomic_fetch_add(&world->refusals[rule], 1u, __ATOMIC_RELAXED);
 	world->last_rule = rule;
 	world->last_slot = slot;
+	if (rule_of(rule)->mandatory)
+		return true;
 	return !world->let_pass && rule != SECPOD_RULE_CODE_NEW;
 }
 
@@ -61,8 +64,16 @@ static void flush(void *context)
 {
 	struct paging_world *world = context;
 
+	const uint64_t ticket = ept_reclaim_ticket(&world->ept.ept);
+	void (*meanwhile)(struct paging_world * world) = world->meanwhile;
+
 	__atomic_fetch_add(&world->flushes, 1u, __ATOMIC_RELAXED);
-	ept_reclaim_until(&world->ept.ept, ept_reclaim_ticket(&world->ept.ept));
+	if (meanwhile) {
+		world->meanwhile = NULL;
+		meanwhile(world);
+		world->meanwhile = meanwhile;
+	}
+	ept_reclaim_until(&world->ept.ept, ticket);
 }
 
 static void trim_roots(void *context)
@@ -80,7 +91,7 @@ uint64_t pw_frame(struct paging_world *world)
 {
 	const uint64_t frame = world->next_frame++;
 
-	assert_true(frame < PW_FRAMES);
+	assert_true(frame < PW_DEVICE >> PAGE_SHIFT);
 	if (world->next_frame << PAGE_SHIFT == PW_SECURE_BASE)
 		world->next_frame = (PW_SECURE_BASE + PW_SECURE_SIZE) >> PAGE_SHIFT;
 	memset(world->ram + (frame << PAGE_SHIFT), 0, PAGE_SIZE);
@@ -98,7 +109,7 @@ uint64_t pw_peek(uint64_t gpa)
 	return __atomic_load_n(word_at(gpa), __ATOMIC_RELAXED);
 }
 
-static uint64_t set_value(void *operand, uint64_t old)
+uint64_t pw_set_value(void *operand, uint64_t old)
 {
 	(void)old;
 	return *(uint64_t *)operand;
@@ -116,7 +127,7 @@ int pw_poke(struct paging_world *world, uint32_t cpu, uint64_t gpa, uint64_t val
 			__atomic_store_n(word_at(gpa), value, __ATOMIC_RELAXED);
 			return 0;
 		}
-		error = paging_store(&world->paging, &world->cpu[cpu], gpa, set_value, &value,
+		error = paging_store(&world->paging, &world->cpu[cpu], gpa, pw_set_value, &value,
 				     &old);
 		if (error != -EAGAIN && error != -ENOENT)
 			return error;
@@ -207,6 +218,8 @@ void pw_open(struct paging_world *world)
 	memset(world->ram, 0, PW_RAM);
 	world_open(&world->ept, 4096, 39, WORLD_1G);
 	assert_int_equal(world_map(&world->ept, PW_RAM), 0);
+	assert_int_equal(ept_protect(&world->ept.ept, PW_DEVICE, PAGE_SIZE, EPT_READ),
+			 EPT_FLUSH_NEEDED);
 	assert_int_equal(
 		paging_init(&world->paging, &world->ept.pool, &world->ept.ept, &config, &ops), 0);
 	for (uint32_t i = 0; i < PW_CPUS; i++)
@@ -332,8 +345,9 @@ void pw_check(struct paging_world *world)
 		if (type == FRAME_SECURE)
 			continue;
 		assert_int_equal(ept_lookup(&world->ept.ept, frame << PAGE_SHIFT, &leaf), 0);
-		assert_int_equal(leaf.rights,
-				 paging_rights(paging, word) & (EPT_READ | EPT_WRITE | EPT_EXEC));
+		assert_int_equal(leaf.rights, frame == PW_DEVICE >> PAGE_SHIFT
+						      ? EPT_READ
+						      : paging_rights(paging, word) & RWX);
 	}
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		assert_int_equal(paging->frames.typed[i], typed[i]);

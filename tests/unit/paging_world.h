@@ -16,6 +16,8 @@
 #define PW_FRAMES (PW_RAM / PAGE_SIZE)
 #define PW_SECURE_BASE (32ULL << 20)
 #define PW_SECURE_SIZE SIZE_2M
+/* No memory, though below the top of it: a device's page, which the monitor keeps read-only. */
+#define PW_DEVICE (PW_RAM - PAGE_SIZE)
 #define PW_CPUS 4u
 
 /* Where this kernel is; the fixed places are Linux's. */
@@ -51,7 +53,9 @@ struct paging_world {
 	uint32_t refusals[SECPOD_RULE_COUNT];
 	uint32_t last_rule;
 	uint64_t last_slot;
-	bool let_pass; /* answer of all rules: off */
+	bool let_pass; /* answer of all rules that have one: off */
+	/* What another CPU does while one waits for all to invalidate; not called while it runs. */
+	void (*meanwhile)(struct paging_world *world);
 };
 
 /* The one world there is; the fake guest_mem works on it. */
@@ -76,6 +80,9 @@ uint64_t pw_peek(uint64_t gpa);
  * Result: 0, or the error of paging_store().
  */
 int pw_poke(struct paging_world *world, uint32_t cpu, uint64_t gpa, uint64_t value);
+
+/* pw_set_value - a paging_change: the operand (uint64_t *) whatever was there. */
+uint64_t pw_set_value(void *operand, uint64_t old);
 
 /*
  * pw_map - set the leaf for va below root, with entries of tables as given for missing ones; through
