@@ -33,10 +33,10 @@ static bool wanted(void)
 	return vmx.paging.frames.count != 0;
 }
 
-static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new)
+static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next)
 {
 	(void)context;
-	return audit_refuse(this_vcpu(), rule, slot, new, old, rule_of(rule)->mandatory != NULL);
+	return audit_refuse(this_vcpu(), rule, slot, next, old, rule_of(rule)->mandatory != NULL);
 }
 
 static void flush(void *context)

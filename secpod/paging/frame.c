@@ -64,10 +64,10 @@ bool frames_none(const struct frames *frames, uint64_t number, uint64_t count)
 	return true;
 }
 
-static bool replace(struct frames *frames, uint64_t number, uint64_t *old, uint64_t new)
+static bool replace(struct frames *frames, uint64_t number, uint64_t *old, uint64_t next)
 {
-	return __atomic_compare_exchange_n(&frames->word[number], old, new, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE);
+	return __atomic_compare_exchange_n(&frames->word[number], old, next, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /* The region's count goes up before the type and down after it: never too low. */
@@ -78,12 +78,12 @@ static void count_typed(struct frames *frames, uint64_t number, int change)
 }
 
 /* NONE to something else. */
-static bool leave_none(struct frames *frames, uint64_t number, uint64_t *old, uint64_t new)
+static bool leave_none(struct frames *frames, uint64_t number, uint64_t *old, uint64_t next)
 {
 	bool done;
 
 	count_typed(frames, number, 1);
-	done = replace(frames, number, old, new);
+	done = replace(frames, number, old, next);
 	if (!done)
 		count_typed(frames, number, -1);
 	return done;

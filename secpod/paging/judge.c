@@ -5,7 +5,7 @@
 
 #include "guest-support/include/secpod_abi.h"
 
-/* Classes of entries, as bits: what new is, and where. */
+/* Classes of entries, as bits: what the entry becomes, and where. */
 #define USER_LEAF (1u << 0)
 #define USER_TABLE (1u << 1)
 #define KERNEL_LEAF (1u << 2)
@@ -33,7 +33,7 @@ struct question {
 	const struct paging *paging;
 	const struct pte_place *place;
 	uint64_t old;
-	uint64_t new;
+	uint64_t next;
 	uint64_t frame;	 /* leaf: first frame */
 	uint64_t frames; /* leaf: how many */
 };
@@ -65,16 +65,16 @@ static bool all_of(const struct question *q, uint32_t types)
 static bool bad_form(const struct question *q)
 {
 	const uint32_t level = q->place->level;
-	const bool large = q->new &PTE_PS;
+	const bool large = q->next & PTE_PS;
 
-	if (q->new & q->paging->reserved)
+	if (q->next & q->paging->reserved)
 		return true;
 	if (level == 1 || !large)
 		return false;
 	if (level == 4 || (level == 3 && !q->paging->pages_1g))
 		return true;
 	/* Below the frame only bit 12, PAT, may be set. */
-	return q->new &(pte_span(level) - 1) & PTE_ADDR & ~(1ULL << PAGE_SHIFT);
+	return q->next & (pte_span(level) - 1) & PTE_ADDR & ~(1ULL << PAGE_SHIFT);
 }
 
 static bool maps_monitor(const struct question *q)
@@ -85,48 +85,48 @@ static bool maps_monitor(const struct question *q)
 
 static bool links_monitor(const struct question *q)
 {
-	return (q->new &PTE_ADDR) - q->paging->secure_base < q->paging->secure_size;
+	return (q->next & PTE_ADDR) - q->paging->secure_base < q->paging->secure_size;
 }
 
 static bool executes_data(const struct question *q)
 {
-	if (!pte_is_kernel_exec(q->new))
+	if (!pte_is_kernel_exec(q->next))
 		return false;
 	/* Firmware without a table of memory attributes has its code writable. */
 	if (all_of(q, ONE(EFI_RT)))
 		return false;
-	if (q->new &PTE_RW)
+	if (q->next & PTE_RW)
 		return true;
-	if (judge_admits_code(q->paging, q->place, q->new))
+	if (judge_admits_code(q->paging, q->place, q->next))
 		return false;
 	return !all_of(q, CODE_TYPES | ONE(EFI_RT));
 }
 
 static bool user_in_kernel(const struct question *q)
 {
-	return q->new &PTE_US;
+	return q->next & PTE_US;
 }
 
 static bool kernel_in_user(const struct question *q)
 {
 	/* Text is patched through a page of the lower half that no user can reach and none executes. */
-	return !(q->new &PTE_US) && !(q->new &PTE_NX);
+	return !(q->next & PTE_US) && !(q->next & PTE_NX);
 }
 
 static bool kernel_table_in_user(const struct question *q)
 {
 	/* It would make kernel pages of the user pages below. */
-	return !(q->new &PTE_US);
+	return !(q->next & PTE_US);
 }
 
 static bool user_maps_protected(const struct question *q)
 {
 	uint32_t allowed = ONE(NONE) | ONE(OUTSIDE);
 
-	if (!(q->new &PTE_US))
+	if (!(q->next & PTE_US))
 		return false;
 	/* Constants the user may see are the vDSO; a read-only view of a page table does no harm. */
-	if (!(q->new &PTE_RW))
+	if (!(q->next & PTE_RW))
 		allowed |= ONE(RODATA) | TABLES;
 	return !all_of(q, allowed);
 }
@@ -139,7 +139,7 @@ static bool in_range(const struct paging_range *range, uint64_t va)
 static bool aliases_table(const struct question *q)
 {
 	/* In the direct map each frame has its place, and EPT keeps page tables read-only there. */
-	if (!(q->new &PTE_RW) || in_range(&q->paging->direct, q->place->va))
+	if (!(q->next & PTE_RW) || in_range(&q->paging->direct, q->place->va))
 		return false;
 	if (frames_none(&q->paging->frames, q->frame, q->frames))
 		return false;
@@ -161,7 +161,7 @@ static bool another_upper_half(const struct question *q)
 	if (place->index == LDT_REMAP_INDEX || !(q->paging->template_known & 1u << place->root))
 		return false;
 	return !judge_is_harmless(q->paging->template[place->root][place->index - PT_KERNEL_FIRST],
-				  q -> new);
+				  q -> next);
 }
 
 /* Same frame or table as before, or a split, which is judged with the table's contents. */
@@ -169,12 +169,12 @@ static bool another_frame(const struct question *q)
 {
 	const uint32_t level = q->place->level;
 
-	if (!(q->old & PTE_P) || !(q->new &PTE_P) || level == PT_LEVELS)
+	if (!(q->old & PTE_P) || !(q->next & PTE_P) || level == PT_LEVELS)
 		return false;
-	if (pte_is_leaf(q->old, level) && pte_is_table(q->new, level))
+	if (pte_is_leaf(q->old, level) && pte_is_table(q->next, level))
 		return false;
-	return ((q->old ^ q->new) & PTE_ADDR) ||
-	       pte_is_leaf(q->old, level) != pte_is_leaf(q->new, level);
+	return ((q->old ^ q->next) & PTE_ADDR) ||
+	       pte_is_leaf(q->old, level) != pte_is_leaf(q->next, level);
 }
 
 /* The same frame with rights that may only have shrunk: RW goes, NX comes. */
@@ -182,9 +182,9 @@ static bool only_shrinks(const struct question *q)
 {
 	const uint32_t level = q->place->level;
 
-	return pte_is_leaf(q->old, level) && pte_is_leaf(q->new, level) &&
-	       !((q->old ^ q->new) & ~(HARMLESS | PTE_RW | PTE_NX)) &&
-	       !(q->new & ~q->old &PTE_RW) && !(q->old & ~q->new &PTE_NX);
+	return pte_is_leaf(q->old, level) && pte_is_leaf(q->next, level) &&
+	       !((q->old ^ q->next) & ~(HARMLESS | PTE_RW | PTE_NX)) &&
+	       !(q->next & ~q->old & PTE_RW) && !(q->old & ~q->next & PTE_NX);
 }
 
 static bool changes_locked(const struct question *q)
@@ -192,10 +192,10 @@ static bool changes_locked(const struct question *q)
 	const uint64_t last = q->place->va + (pte_span(q->place->level) - 1);
 	const uint32_t level = q->place->level;
 
-	if (judge_is_harmless(q->old, q->new) || level == PT_LEVELS || only_shrinks(q))
+	if (judge_is_harmless(q->old, q->next) || level == PT_LEVELS || only_shrinks(q))
 		return false;
 	/* A split, judged with the table's contents. */
-	if (pte_is_leaf(q->old, level) && pte_is_table(q->new, level))
+	if (pte_is_leaf(q->old, level) && pte_is_table(q->next, level))
 		return false;
 	for (uint32_t i = 0; i < q->paging->locked_ranges; i++) {
 		const struct paging_range *range = &q->paging->locked_range[i];
@@ -212,12 +212,12 @@ static bool bends_direct_map(const struct question *q)
 		return false;
 	if (q->place->va - q->paging->direct.begin != q->frame << PAGE_SHIFT)
 		return true;
-	return pte_is_kernel_exec(q->new) && !all_of(q, ONE(TRAMP) | ONE(EFI_RT));
+	return pte_is_kernel_exec(q->next) && !all_of(q, ONE(TRAMP) | ONE(EFI_RT));
 }
 
 static bool changes_special(const struct question *q)
 {
-	return !judge_is_harmless(q->old, q->new);
+	return !judge_is_harmless(q->old, q->next);
 }
 
 static bool changes_special_root(const struct question *q)
@@ -282,7 +282,7 @@ struct pte_place pte_place_of(const struct paging *paging, const struct table_in
 	return place;
 }
 
-static uint32_t class_of(const struct pte_place *place, uint64_t new)
+static uint32_t class_of(const struct pte_place *place, uint64_t next)
 {
 	static const uint32_t leaf[] = {[HALF_USER] = USER_LEAF,
 					[HALF_KERNEL] = KERNEL_LEAF,
@@ -293,32 +293,32 @@ static uint32_t class_of(const struct pte_place *place, uint64_t new)
 	static const uint32_t clear[] = {
 		[HALF_USER] = 0, [HALF_KERNEL] = KERNEL_CLEAR, [HALF_SPECIAL] = SPECIAL_CLEAR};
 
-	if (pte_is_leaf(new, place->level))
+	if (pte_is_leaf(next, place->level))
 		return leaf[place->half];
-	return new &PTE_P ? table[place->half] : clear[place->half];
+	return next & PTE_P ? table[place->half] : clear[place->half];
 }
 
-bool judge_is_harmless(uint64_t old, uint64_t new)
+bool judge_is_harmless(uint64_t old, uint64_t next)
 {
-	return !((old | new) & PTE_P) || !((old ^ new) & ~HARMLESS);
+	return !((old | next) & PTE_P) || !((old ^ next) & ~HARMLESS);
 }
 
-bool judge_admits_code(const struct paging *paging, const struct pte_place *place, uint64_t new)
+bool judge_admits_code(const struct paging *paging, const struct pte_place *place, uint64_t next)
 {
-	return place->half == HALF_KERNEL && place->level == 1 && pte_is_kernel_exec(new) &&
-	       !(new &PTE_RW) && place->va >= MODULES_BEGIN && place->va < MODULES_END &&
+	return place->half == HALF_KERNEL && place->level == 1 && pte_is_kernel_exec(next) &&
+	       !(next & PTE_RW) && place->va >= MODULES_BEGIN && place->va < MODULES_END &&
 	       !in_range(&paging->image, place->va) &&
-	       frame_type(&paging->frames, pte_leaf_frame(new, 1)) == FRAME_NONE;
+	       frame_type(&paging->frames, pte_leaf_frame(next, 1)) == FRAME_NONE;
 }
 
 int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
-		uint64_t new)
+		uint64_t next)
 {
-	struct question q = {.paging = paging, .place = place, .old = old, .new = new};
-	const uint32_t class = class_of(place, new);
+	struct question q = {.paging = paging, .place = place, .old = old, .next = next};
+	const uint32_t class = class_of(place, next);
 
-	if (pte_is_leaf(new, place->level)) {
-		q.frame = pte_leaf_frame(new, place->level);
+	if (pte_is_leaf(next, place->level)) {
+		q.frame = pte_leaf_frame(next, place->level);
 		q.frames = pte_leaf_frames(place->level);
 	}
 	for (uint32_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -326,7 +326,7 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 
 		if ((rule->classes & class) && (place->locked || !rule->locked) &&
 		    rule->broken(&q) &&
-		    paging->ops.refuse(paging->ops.context, rule->rule, place->slot, old, new))
+		    paging->ops.refuse(paging->ops.context, rule->rule, place->slot, old, next))
 			return -EPERM;
 	}
 	return 0;

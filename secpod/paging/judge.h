@@ -25,23 +25,23 @@ struct pte_place pte_place_of(const struct paging *paging, const struct table_in
 			      uint32_t level, uint32_t index);
 
 /*
- * judge_entry - ask all rules about old becoming new at place. What is broken goes to
+ * judge_entry - ask all rules about old becoming next at place. What is broken goes to
  * paging->ops.refuse(). Result: 0, -EPERM (a rule is broken and its answer is to refuse).
  */
 int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
-		uint64_t new);
+		uint64_t next);
 
 /*
- * judge_is_harmless - do old and new differ in nothing that a rule asks about: both not present, or
+ * judge_is_harmless - do old and next differ in nothing that a rule asks about: both not present, or
  * only in accessed, dirty, global and the bits the CPU ignores?
  */
-bool judge_is_harmless(uint64_t old, uint64_t new);
+bool judge_is_harmless(uint64_t old, uint64_t next);
 
 /*
  * judge_admits_code - does this kernel-executable leaf of one page turn ordinary memory into code
  * (which judge_entry() lets pass in the range of modules)?
  */
-bool judge_admits_code(const struct paging *paging, const struct pte_place *place, uint64_t new);
+bool judge_admits_code(const struct paging *paging, const struct pte_place *place, uint64_t next);
 
 /*
  * judge_split - a large leaf of the kernel half gives way to the table (its 512 entries): do these

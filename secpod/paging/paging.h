@@ -36,11 +36,11 @@ struct paging_cpu;
 
 struct paging_ops {
 	/*
-	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to new: record it as
+	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to next: record it as
 	 * policy says. Result: true when it is to be refused. rule CODE_NEW and CODE_STORE: slot is
 	 * the gpa of the code.
 	 */
-	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new);
+	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
 	/* All CPUs invalidate EPT translations; old EPT tables are freed (ept_flush_map()). */
 	void (*flush)(void *context);
 	/* All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. */

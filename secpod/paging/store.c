@@ -26,18 +26,18 @@ static int read_entry(uint64_t slot, uint64_t *value)
 
 /* After LOCK a large leaf of the kernel may be split, if nothing but its size changes. */
 static int judge_split_at(struct paging *paging, struct paging_cpu *cpu,
-			  const struct pte_place *place, uint64_t old, uint64_t new)
+			  const struct pte_place *place, uint64_t old, uint64_t next)
 {
 	const uint64_t *table;
 
 	if (!place->locked || place->half != HALF_KERNEL || !pte_is_leaf(old, place->level) ||
-	    !pte_is_table(new, place->level))
+	    !pte_is_table(next, place->level))
 		return 0;
-	table = read_table(cpu, pte_table_frame(new), place->level - 1);
+	table = read_table(cpu, pte_table_frame(next), place->level - 1);
 	if (table && judge_split(old, place->level, table))
 		return 0;
 	return paging->ops.refuse(paging->ops.context, SECPOD_RULE_KERNEL_REMAP, place->slot, old,
-				  new)
+				  next)
 		       ? -EPERM
 		       : 0;
 }
@@ -52,24 +52,24 @@ static bool references(uint64_t entry, uint32_t level)
 
 /* Result: as paging_store(); -ESTALE: the entry is no longer *old, which becomes what it is. */
 static int replace(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t *old, uint64_t new)
+		   uint64_t *old, uint64_t next)
 {
-	const bool harmless = judge_is_harmless(*old, new);
+	const bool harmless = judge_is_harmless(*old, next);
 	const bool counted =
-		!harmless && (references(*old, place->level) || references(new, place->level));
-	int error = harmless ? 0 : judge_entry(paging, place, *old, new);
+		!harmless && (references(*old, place->level) || references(next, place->level));
+	int error = harmless ? 0 : judge_entry(paging, place, *old, next);
 	uint64_t found = *old;
 
 	if (!error && counted)
-		error = reference_take(paging, cpu, place, new);
+		error = reference_take(paging, cpu, place, next);
 	if (error)
 		return error;
 	if (counted)
-		error = judge_split_at(paging, cpu, place, *old, new);
+		error = judge_split_at(paging, cpu, place, *old, next);
 	if (!error)
-		error = guest_cmpxchg64(place->slot, &found, new);
+		error = guest_cmpxchg64(place->slot, &found, next);
 	if (counted)
-		reference_drop(paging, place, error ? new : *old);
+		reference_drop(paging, place, error ? next : *old);
 	if (error != -EAGAIN)
 		return error;
 	*old = found;
@@ -77,27 +77,27 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 }
 
 static void count_user_entries(struct table_info *info, const struct pte_place *place, uint64_t old,
-			       uint64_t new)
+			       uint64_t next)
 {
 	if (place->level != PT_LEVELS || place->index >= PT_KERNEL_FIRST)
 		return;
-	if (!(old & PTE_P) && (new &PTE_P))
+	if (!(old & PTE_P) && (next & PTE_P))
 		__atomic_fetch_add(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
-	else if ((old & PTE_P) && !(new &PTE_P))
+	else if ((old & PTE_P) && !(next & PTE_P))
 		__atomic_fetch_sub(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
 }
 
 static int store_locked(struct paging *paging, struct paging_cpu *cpu,
 			const struct pte_place *place, paging_change change, void *operand,
-			uint64_t *old, uint64_t *new)
+			uint64_t *old, uint64_t *next)
 {
 	int error = read_entry(place->slot, old);
 
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < TRIES_MAX; i++) {
-		*new = change(operand, *old);
-		error = replace(paging, cpu, place, old, *new);
+		*next = change(operand, *old);
+		error = replace(paging, cpu, place, old, *next);
 		if (error != -ESTALE)
 			return error;
 	}
@@ -109,12 +109,12 @@ static int store_locked(struct paging *paging, struct paging_cpu *cpu,
  * go together, or the freed table would stay a page table for ever.
  */
 static bool clears_pair(struct paging *paging, const struct pte_place *place,
-			const struct table_info *info, uint64_t old, uint64_t new)
+			const struct table_info *info, uint64_t old, uint64_t next)
 {
 	uint64_t word;
 
 	if (place->level != PT_LEVELS || place->root != ROOT_KIND_NORMAL || (info->frame & PAIR) ||
-	    !(old & PTE_P) || (new &PTE_P))
+	    !(old & PTE_P) || (next & PTE_P))
 		return false;
 	word = frame_read(&paging->frames, info->frame + PAIR);
 	return frame_word_type(word) == FRAME_L4 &&
@@ -145,7 +145,7 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	const uint64_t frame = slot >> PAGE_SHIFT;
 	struct table_info *info;
 	struct pte_place place;
-	uint64_t word, new = 0;
+	uint64_t word, next = 0;
 	bool dead;
 	int error = frame_lock(&paging->frames, frame, &word);
 
@@ -154,11 +154,11 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	info = table_info_of(&paging->infos, frame_word_info(word));
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
-	error = store_locked(paging, cpu, &place, change, operand, old, &new);
+	error = store_locked(paging, cpu, &place, change, operand, old, &next);
 	if (!error)
-		count_user_entries(info, &place, *old, new);
+		count_user_entries(info, &place, *old, next);
 	dead = !error && place.level == PT_LEVELS && table_info_user_entries(info) == 0;
-	pair = pair && !error && clears_pair(paging, &place, info, *old, new);
+	pair = pair && !error && clears_pair(paging, &place, info, *old, next);
 	frame_unlock(&paging->frames, frame);
 
 	if (dead)
@@ -225,7 +225,7 @@ static uint64_t with_flags(uint64_t entry, uint32_t level)
 
 int paging_flag_update(struct paging *paging, uint64_t slot)
 {
-	uint64_t word, old, new;
+	uint64_t word, old, next;
 	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
@@ -233,10 +233,10 @@ int paging_flag_update(struct paging *paging, uint64_t slot)
 	slot &= ~(sizeof(old) - 1);
 	error = read_entry(slot, &old);
 	for (uint32_t i = 0; !error && i < TRIES_MAX; i++) {
-		new = with_flags(old, (uint32_t)frame_word_type(word));
-		if (new == old)
+		next = with_flags(old, (uint32_t)frame_word_type(word));
+		if (next == old)
 			break;
-		error = guest_cmpxchg64(slot, &old, new);
+		error = guest_cmpxchg64(slot, &old, next);
 		if (error != -EAGAIN)
 			break;
 		error = 0;

@@ -46,12 +46,12 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 
 /* ---- the machine */
 
-static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t new)
+static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next)
 {
 	struct paging_world *world = context;
 
 	(void)old;
-	(void)new;
+	(void)next;
 	__atomic_fetch_add(&world->refusals[rule], 1u, __ATOMIC_RELAXED);
 	world->last_rule = rule;
 	world->last_slot = slot;
