@@ -50,6 +50,7 @@ help:
 -include tests/unit/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
+-include guest-support/build.mk
 
 .PHONY: all
 all: build/secpod.efi build/.monitor-size
