@@ -26,3 +26,22 @@ build/guest-support/%/secpod.ko: $(MODULE_SOURCES) guest-support/build.mk build/
 
 .PHONY: module
 module: $(GUEST_MODULES)
+
+# ---- secpodctl: static, so that it runs in an initramfs too
+
+SECPODCTL_CC ?= gcc
+SECPODCTL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. \
+	-DSECPOD_VERSION='"$(BOOT_VERSION)"'
+SECPODCTL_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard guest-support/secpodctl/*.c)))
+
+build/guest-support/secpodctl/%.o: guest-support/secpodctl/%.c
+	@mkdir -p $(@D)
+	$(SECPODCTL_CC) $(SECPODCTL_CFLAGS) -MMD -MP -c -o $@ $<
+
+build/guest-support/secpodctl/secpodctl: $(SECPODCTL_OBJECTS)
+	$(SECPODCTL_CC) -static -Wl,--build-id=none -o $@ $(SECPODCTL_OBJECTS)
+
+.PHONY: secpodctl
+secpodctl: build/guest-support/secpodctl/secpodctl
+
+-include $(SECPODCTL_OBJECTS:.o=.d)

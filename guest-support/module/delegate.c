@@ -60,8 +60,7 @@ static void on_exit_mmap(unsigned long ip, unsigned long parent, struct ftrace_o
 		return;
 	on_each_cpu_mask(mm_cpumask(mm), leave, mm->pgd, true);
 	/* Busy, or not a page table: the kernel's own stores will do. */
-	(void)secpod_call(9u, __pa(mm->pgd),
-			  boot_cpu_has(X86_FEATURE_PTI) ? 1 : 0, 0);
+	(void)secpod_call(9u, __pa(mm->pgd), boot_cpu_has(X86_FEATURE_PTI) ? 1 : 0, 0);
 }
 
 /* Will the kernel take write access from its pages? As in copy_page_range() and vma_needs_copy(). */
@@ -81,8 +80,7 @@ static void on_copy_page_range(unsigned long ip, unsigned long parent, struct ft
 		return;
 	/* dup_mmap() holds mmap_lock for writing, and flushes the parent's TLBs at its end. */
 	while (start < vma->vm_end) {
-		long next = secpod_call(8u, __pa(vma->vm_mm->pgd), start,
-					vma->vm_end);
+		long next = secpod_call(8u, __pa(vma->vm_mm->pgd), start, vma->vm_end);
 
 		if (next <= (long)start)
 			break;
