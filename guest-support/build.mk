@@ -27,11 +27,11 @@ build/guest-support/%/secpod.ko: $(MODULE_SOURCES) guest-support/build.mk build/
 .PHONY: module
 module: $(GUEST_MODULES)
 
-# ---- secpodctl: static, so that it runs in an initramfs too
+# ---- secpodctl; the static one for guests without a C library
 
 SECPODCTL_CC ?= gcc
-SECPODCTL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. \
-	-DSECPOD_VERSION='"$(BOOT_VERSION)"'
+SECPODCTL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -I. $(WARNINGS) \
+	-ffile-prefix-map=$(CURDIR)=. -DSECPOD_VERSION='"$(BOOT_VERSION)"'
 SECPODCTL_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard guest-support/secpodctl/*.c)))
 
 build/guest-support/secpodctl/%.o: guest-support/secpodctl/%.c
@@ -39,9 +39,23 @@ build/guest-support/secpodctl/%.o: guest-support/secpodctl/%.c
 	$(SECPODCTL_CC) $(SECPODCTL_CFLAGS) -MMD -MP -c -o $@ $<
 
 build/guest-support/secpodctl/secpodctl: $(SECPODCTL_OBJECTS)
-	$(SECPODCTL_CC) -static -Wl,--build-id=none -o $@ $(SECPODCTL_OBJECTS)
+	$(SECPODCTL_CC) -pie -Wl,-z,relro,-z,now -o $@ $(SECPODCTL_OBJECTS)
+
+build/guest-support/secpodctl/secpodctl-static: $(SECPODCTL_OBJECTS)
+	$(SECPODCTL_CC) -static -s -Wl,--build-id=none -o $@ $(SECPODCTL_OBJECTS)
 
 .PHONY: secpodctl
 secpodctl: build/guest-support/secpodctl/secpodctl
 
 -include $(SECPODCTL_OBJECTS:.o=.d)
+
+# ---- Debian packages: build/deb
+
+.PHONY: deb
+deb: setup-deb
+	@$(MAKE) --no-print-directory all secpodctl
+	scripts/mkdeb $(BOOT_VERSION) build/deb
+
+.PHONY: setup-deb
+setup-deb: setup
+	@scripts/setup --deb
