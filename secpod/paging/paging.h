@@ -59,8 +59,8 @@ struct paging_cpu {
 	uint64_t root[PAGING_CPU_ROOTS];
 };
 
-/* Linear addresses whose translation is frozen at LOCK: the kernel's image, the CPU entry area. */
-#define PAGING_RANGES 2u
+/* Linear addresses whose entries are frozen at LOCK: the CPU entry area. Of the image: judge.c. */
+#define PAGING_RANGES 1u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;
@@ -94,6 +94,7 @@ struct paging {
 	/* Direct map: linear address of physical 0, and its end. base 0: not found. */
 	struct paging_range direct;
 	struct paging_range image;     /* of the kernel */
+	uint64_t image_gpa;	       /* where it lies, in one piece */
 	struct paging_range constants; /* in it */
 	struct paging_range locked_range[PAGING_RANGES];
 	uint32_t locked_ranges;

@@ -94,7 +94,7 @@ static struct tree_root below(const struct paging *paging, const struct table_in
 {
 	const struct pte_place place = pte_place_of(paging, info, level, index);
 
-	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va};
+	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va, 0};
 }
 
 static struct table_info *info_of_frame(struct paging *paging, uint64_t frame)
@@ -225,11 +225,12 @@ static int hold_table(struct promotion *p, const struct tree_root *root)
 	return info->judged ? -EPERM : judge_table(p, root);
 }
 
-static int take_table(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_table(struct promotion *p, const struct pte_place *place, uint64_t old,
+		      uint64_t value)
 {
 	struct paging *paging = p->paging;
 	const struct tree_root root = {pte_table_frame(value), place->level - 1, place->half,
-				       place->va};
+				       place->va, pte_is_leaf(old, place->level) ? old : 0};
 	int error = 0;
 
 	if (frame_type(&paging->frames, root.frame) == FRAME_NONE)
@@ -355,20 +356,21 @@ static int take_user_page(struct paging *paging, const struct pte_place *place, 
 	return paging_protect(paging, frame, word | FRAME_USER_EXEC) < 0 ? -ENOMEM : 0;
 }
 
-static int take(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take(struct promotion *p, const struct pte_place *place, uint64_t old, uint64_t value)
 {
 	if (pte_is_leaf(value, place->level)) {
 		if (pte_is_kernel_exec(value))
 			return take_code(p->paging, place, value);
 		return value & PTE_US ? take_user_page(p->paging, place, value) : 0;
 	}
-	return value & PTE_P ? take_table(p, place, value) : 0;
+	return value & PTE_P ? take_table(p, place, old, value) : 0;
 }
 
 /* -EACCES: the frame is something else, or has more references than can be counted. */
-static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t old,
+		       uint64_t value)
 {
-	int error = take(p, place, value);
+	int error = take(p, place, old, value);
 
 	if (error == -EFAULT || error == -EOVERFLOW)
 		error = -EACCES;
@@ -380,10 +382,10 @@ static int take_judged(struct promotion *p, const struct pte_place *place, uint6
 }
 
 int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t value)
+		   uint64_t old, uint64_t value)
 {
 	struct promotion p = {.paging = paging, .cpu = cpu};
-	int error = take_judged(&p, place, value);
+	int error = take_judged(&p, place, old, value);
 
 	promote_end(&p);
 	return error;
@@ -411,11 +413,12 @@ static void drop_entries(struct promotion *p, const struct table_info *info, uin
 	}
 }
 
-static int judge_one(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int judge_one(struct promotion *p, const struct pte_place *place, uint64_t old,
+		     uint64_t value)
 {
-	int error = judge_entry(p->paging, place, 0, value);
+	int error = judge_entry(p->paging, place, old, value);
 
-	return error ? error : take_judged(p, place, value);
+	return error ? error : take_judged(p, place, old, value);
 }
 
 static void count_user_entries(struct table_info *info, const uint64_t *entry)
@@ -451,13 +454,14 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		count_user_entries(info, entry);
 	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		const uint64_t old = root->leaf ? pte_piece(root->leaf, root->level + 1, i) : 0;
 		struct pte_place place;
 		int error;
 
-		if (!(entry[i] & PTE_P))
+		if (!((entry[i] | old) & PTE_P))
 			continue;
 		place = pte_place_of(paging, info, root->level, i);
-		error = judge_one(p, &place, entry[i]);
+		error = judge_one(p, &place, old, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
 			return error;

@@ -61,7 +61,7 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 	uint64_t found = *old;
 
 	if (!error && counted)
-		error = reference_take(paging, cpu, place, next);
+		error = reference_take(paging, cpu, place, *old, next);
 	if (error)
 		return error;
 	if (counted)
