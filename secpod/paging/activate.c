@@ -455,6 +455,29 @@ int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_
 	return error;
 }
 
+int paging_make_constant(struct paging *paging, uint64_t frame)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	if (frame_type(&paging->frames, frame) == FRAME_RODATA)
+		return 0;
+	error = frame_set(&paging->frames, frame, FRAME_NONE, FRAME_RODATA);
+	if (!error)
+		error = paging_protect(paging, frame, FRAME_RODATA);
+	if (error == -ENOMEM)
+		(void)frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+	return error < 0 ? error : 0;
+}
+
+int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+{
+	const int error = frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+
+	return error ? error : paging_settle(paging, cpu, frame);
+}
+
 int paging_lock(struct paging *paging)
 {
 	if (!paging->active)

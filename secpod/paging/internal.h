@@ -52,6 +52,13 @@ int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct p
 		   uint64_t old, uint64_t value);
 void reference_drop(struct paging *paging, const struct pte_place *place, uint64_t value);
 
+/*
+ * code_hold - code (frame number) stays code until code_drop(). Result: 0, -ENOENT (it is none),
+ * -EAGAIN (it is just becoming code, or ceasing to be), -EOVERFLOW.
+ */
+int code_hold(struct paging *paging, uint64_t frame);
+void code_drop(struct paging *paging, uint64_t frame);
+
 /* retire - an admitted table has lost its last reference (or may have: it is asked again). */
 void retire(struct paging *paging, uint64_t frame);
 

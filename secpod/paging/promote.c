@@ -119,11 +119,13 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_NORMAL))
+	/* Without page-table isolation there is one kind of upper half. */
+	if (paging->template_known != (1u << ROOT_KIND_NORMAL | 1u << ROOT_KIND_USER))
 		return ROOT_KIND_NORMAL;
-	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
-				       entry[PT_KERNEL_FIRST + i]))
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		if (i != LDT_REMAP_INDEX &&
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i - PT_KERNEL_FIRST],
+				       entry[i]))
 			return ROOT_KIND_USER;
 	}
 	return ROOT_KIND_NORMAL;
@@ -284,6 +286,13 @@ static int hold_code(struct paging *paging, uint64_t frame)
 	return frame_is_code(type) || type == FRAME_EFI_RT ? 0 : -ENOEXEC;
 }
 
+int code_hold(struct paging *paging, uint64_t frame)
+{
+	const int error = hold_code(paging, frame);
+
+	return error == -ENOEXEC ? -ENOENT : error;
+}
+
 /* References to code whose last one this was go a few at a time, with one invalidation for them. */
 #define CODE_BATCH 64u
 
@@ -314,6 +323,11 @@ static void drop_code_leaf(struct paging *paging, uint64_t first, uint64_t count
 {
 	for (uint64_t i = 0; i < count; i += CODE_BATCH)
 		drop_code(paging, first + i, count - i < CODE_BATCH ? count - i : CODE_BATCH);
+}
+
+void code_drop(struct paging *paging, uint64_t frame)
+{
+	drop_code(paging, frame, 1);
 }
 
 /*

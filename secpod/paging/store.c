@@ -212,6 +212,26 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	return error;
 }
 
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	uint32_t tries = 0;
+	/* Else it could be a page table by the time it is written. */
+	int error = code_hold(paging, frame);
+
+	if (error)
+		return error;
+	error = read_entry(slot, old);
+	if (!error) {
+		do
+			error = guest_cmpxchg64(slot, old, change(operand, *old));
+		while (error == -EAGAIN && ++tries < TRIES_MAX);
+	}
+	code_drop(paging, frame);
+	return error;
+}
+
 /* What the CPU would make of the entry: A first, D where the access was let through by a leaf. */
 static uint64_t with_flags(uint64_t entry, uint32_t level)
 {

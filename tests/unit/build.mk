@@ -55,6 +55,7 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
 unit_paging_image := $(unit_paging_sources)
+unit_paging_roots := $(unit_paging_sources)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c

@@ -281,6 +281,14 @@ static void count_references(struct paging_world *world, uint32_t *refs)
 				refs[world->cpu[i].root[slot]]++;
 		}
 	}
+	/* What user mode's upper halves have in common is kept for the next ones. */
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
+		const uint64_t entry = paging->template[ROOT_KIND_USER][i];
+
+		if ((paging->template_known & 1u << ROOT_KIND_USER) &&
+		    i + PT_KERNEL_FIRST != LDT_REMAP_INDEX && pte_is_table(entry, PT_LEVELS))
+			refs[pte_table_frame(entry)]++;
+	}
 	for (uint64_t frame = 0; frame < PW_FRAMES; frame++) {
 		const enum frame_type type = frame_type(&paging->frames, frame);
 
@@ -325,6 +333,7 @@ void pw_check(struct paging_world *world)
 	uint32_t *refs = calloc(PW_FRAMES, sizeof(*refs));
 	uint64_t tables = 0;
 	uint32_t typed[PW_RAM / SIZE_2M] = {0};
+	uint64_t of_type[FRAME_TYPES] = {0};
 
 	assert_non_null(refs);
 	count_references(world, refs);
@@ -342,6 +351,7 @@ void pw_check(struct paging_world *world)
 			assert_int_equal(frame_word_refs(word), refs[frame]);
 		}
 		typed[frame >> 9] += type != FRAME_NONE;
+		of_type[type] += type != FRAME_NONE;
 		if (type == FRAME_SECURE)
 			continue;
 		assert_int_equal(ept_lookup(&world->ept.ept, frame << PAGE_SHIFT, &leaf), 0);
@@ -351,6 +361,8 @@ void pw_check(struct paging_world *world)
 	}
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		assert_int_equal(paging->frames.typed[i], typed[i]);
+	for (uint32_t type = 0; type < FRAME_TYPES; type++)
+		assert_int_equal(paging->frames.of_type[type], of_type[type]);
 	assert_int_equal(paging->infos.used, tables);
 	free(refs);
 }
