@@ -51,17 +51,10 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	const uint32_t tries = 16;
-	int error = guest_read(gpa, old, sizeof(*old));
+	struct store_change copy = *change;
 
 	(void)context;
-	for (uint32_t i = 0; !error && i < tries; i++) {
-		error = guest_cmpxchg64(gpa, old, store_change_apply(change, *old));
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	return paging_code_store(&vmx.paging, gpa, apply, &copy, old);
 }
 
 static int read_source(void *context, uint64_t gva, void *to, size_t len)
