@@ -132,7 +132,10 @@ int delegation_activate(void *context)
 	delegation_sync(this_vcpu());
 	/* The others: before they enter the guest again. */
 	vmx_flush_ept();
-	log_info("page tables are read-only: %" PRIu64 " of them", vmx.paging.infos.used);
+	log_info("page tables are read-only: %" PRIu64
+		 " of them; data is %s by mode-based execute control",
+		 vmx.paging.infos.used,
+		 vmx.paging.mbec ? "kept from being executed" : "not guarded");
 	return 0;
 }
 

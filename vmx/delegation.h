@@ -46,4 +46,10 @@ int delegation_write(uint64_t gpa, const void *from, uint64_t len);
  */
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification);
 
+/*
+ * delegation_fetch - a fetch at gpa that EPT refused, from memory that is not the monitor's. Result:
+ * true when it is dealt with; false: nothing is mapped there.
+ */
+bool delegation_fetch(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification);
+
 #endif

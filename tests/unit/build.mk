@@ -50,7 +50,7 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire root activate) \
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights root activate) \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
