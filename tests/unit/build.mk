@@ -26,6 +26,8 @@ unit_ept_map := $(unit_ept_sources)
 unit_ept_protect := $(unit_ept_sources)
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
+unit_ept_ordinary := $(unit_ept_sources)
+unit_ept_violation := vmx/ept_violation.c
 unit_invalidate := ept/invalidate.c $(unit_ept_sources)
 unit_secure_space := secpod/secure_space.c $(unit_ept_sources)
 unit_rules := secpod/rules.c
@@ -54,6 +56,7 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_rights := $(unit_paging_sources)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
