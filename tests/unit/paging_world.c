@@ -211,12 +211,15 @@ void pw_open(struct paging_world *world)
 		.pages_1g = true,
 	};
 
+	const bool mbec = world->mbec;
+
 	memset(world, 0, sizeof(*world));
+	world->mbec = mbec;
 	paging_world = world;
 	world->ram = aligned_alloc(PAGE_SIZE, PW_RAM);
 	assert_non_null(world->ram);
 	memset(world->ram, 0, PW_RAM);
-	world_open(&world->ept, 4096, 39, WORLD_1G);
+	world_open(&world->ept, 4096, 39, WORLD_1G | (mbec ? WORLD_MBEC : 0));
 	assert_int_equal(world_map(&world->ept, PW_RAM), 0);
 	assert_int_equal(ept_protect(&world->ept.ept, PW_DEVICE, PAGE_SIZE, EPT_READ),
 			 EPT_FLUSH_NEEDED);
@@ -357,7 +360,8 @@ void pw_check(struct paging_world *world)
 		assert_int_equal(ept_lookup(&world->ept.ept, frame << PAGE_SHIFT, &leaf), 0);
 		assert_int_equal(leaf.rights, frame == PW_DEVICE >> PAGE_SHIFT
 						      ? EPT_READ
-						      : paging_rights(paging, word) & RWX);
+						      : paging_rights(paging, word) &
+								(world->mbec ? EPT_RWX : RWX));
 	}
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		assert_int_equal(paging->frames.typed[i], typed[i]);
