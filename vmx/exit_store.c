@@ -85,7 +85,21 @@ static int locate(void *context, uint64_t gva, uint64_t *gpa)
 	return frame_type(&vmx.paging.frames, walk.gpa >> PAGE_SHIFT) == s->type ? 0 : -EPERM;
 }
 
-static int decode(struct store_exit *s)
+/* The bytes at RIP, as many as can be had. */
+static size_t fetch(const struct store_exit *s, uint64_t rip, uint8_t *bytes)
+{
+	struct guest_walk walk;
+	size_t in_page = PAGE_SIZE - (rip & ~PAGE_MASK);
+
+	if (!guest_read_linear(&s->paging, &looking, rip, bytes, STORE_INSN_MAX, 0, &walk))
+		return STORE_INSN_MAX;
+	if (in_page >= STORE_INSN_MAX ||
+	    guest_read_linear(&s->paging, &looking, rip, bytes, in_page, 0, &walk))
+		return 0;
+	return in_page;
+}
+
+static int decode(struct store_exit *s, uint64_t rip)
 {
 	uint8_t bytes[STORE_INSN_MAX];
 	size_t len;
@@ -93,7 +107,7 @@ static int decode(struct store_exit *s)
 		code_size_of(vmread32(VMCS_GUEST_CS_RIGHTS), vmread(VMCS_GUEST_EFER) & EFER_LMA);
 
 	s->paging = guest_paging(s->vcpu);
-	len = guest_insn(&s->paging, bytes, sizeof(bytes));
+	len = fetch(s, rip, bytes);
 	return len ? store_decode(bytes, len, code, &s->insn) : -EAGAIN;
 }
 
@@ -150,7 +164,7 @@ static void store(struct store_exit *s, uint64_t gpa)
 		refuse(s, SECPOD_RULE_PT_STORE, gpa, 0, true);
 		return;
 	}
-	result = decode(s);
+	result = decode(s, rip);
 	if (!result && s->paging.cpl != 0)
 		result = -EACCES;
 	if (!result && !table && !is_text_poke(s)) {
