@@ -173,7 +173,8 @@ void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
 void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu);
 
 /*
- * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old).
+ * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old), which is asked
+ * once or several times, and reads nothing of the guest's memory.
  * *old: what was there. Result: 0; -ENOENT (slot lies in no page table: let the guest try again, or
  * do as with other memory); -EAGAIN (let the guest try again); -EPERM (refused, recorded);
  * -EFAULT (no memory), -ENOMEM.

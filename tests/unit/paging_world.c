@@ -9,6 +9,9 @@
 
 struct paging_world *paging_world;
 
+/* Each CPU has one window onto the guest's memory, which is not to be used twice at a time. */
+static _Thread_local bool window_open;
+
 /* ---- vmm/guest_mem.h: all RAM but the monitor's */
 
 bool guest_range_ok(uint64_t gpa, uint64_t len)
@@ -23,6 +26,7 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 	const uint64_t *from;
 	uint64_t *words = to;
 
+	assert_false(window_open);
 	if (!guest_range_ok(gpa, len))
 		return -EFAULT;
 	assert_int_equal(gpa % sizeof(*from) | len % sizeof(*from), 0);
@@ -32,8 +36,24 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 	return 0;
 }
 
+uint64_t *guest_word_open(uint64_t gpa)
+{
+	if (gpa % sizeof(uint64_t) || !guest_range_ok(gpa, sizeof(uint64_t)))
+		return NULL;
+	assert_false(window_open);
+	window_open = true;
+	return (uint64_t *)(paging_world->ram + gpa);
+}
+
+void guest_word_close(void)
+{
+	assert_true(window_open);
+	window_open = false;
+}
+
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 {
+	assert_false(window_open);
 	if (gpa % sizeof(uint64_t))
 		return -EINVAL;
 	if (!guest_range_ok(gpa, sizeof(uint64_t)))
