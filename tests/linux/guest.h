@@ -39,6 +39,7 @@ int cpuid_main(void);
 int summary_main(void);
 int phases_main(void);
 int features_main(void);
+int support_main(void);
 
 /* phase_main - one phase of phases_main() or features_main(). */
 int phase_main(const char *name);
