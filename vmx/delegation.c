@@ -145,7 +145,10 @@ int delegation_activate(void *context)
 	delegation_sync(this_vcpu());
 	/* The others: before they enter the guest again. */
 	vmx_flush_ept();
-	log_info("page tables are read-only: %" PRIu64 " of them", vmx.paging.infos.used);
+	log_info("page tables are read-only: %" PRIu64
+		 " of them; data is %s by mode-based execute control",
+		 vmx.paging.infos.used,
+		 vmx.paging.mbec ? "kept from being executed" : "not guarded");
 	return 0;
 }
 
@@ -284,7 +287,7 @@ void delegation_unprotect(uint64_t gpa)
 	if (delegating())
 		(void)paging_free_constant(&vmx.paging, this_vcpu()->paging, gpa >> PAGE_SHIFT);
 	else
-		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, EPT_RWX);
+		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, vmx.ept.ordinary);
 }
 
 bool delegation_settle(struct vcpu *vcpu, uint64_t gpa)

@@ -68,4 +68,10 @@ bool delegation_settle(struct vcpu *vcpu, uint64_t gpa);
  */
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification);
 
+/*
+ * delegation_fetch - a fetch at gpa that EPT refused, from memory that is not the monitor's. Result:
+ * true when it is dealt with; false: nothing is mapped there.
+ */
+bool delegation_fetch(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification);
+
 #endif

@@ -193,12 +193,12 @@ bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualificatio
 		.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS),
 	};
 
-	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE || s.type == FRAME_SECURE)
+	if (s.type == FRAME_SECURE)
 		return false;
-	if (qualification & EPT_QUAL_FETCH) {
-		refuse(&s, SECPOD_RULE_KERNEL_EXEC, gpa, qualification, true);
-		return true;
-	}
+	if (qualification & EPT_QUAL_FETCH)
+		return delegation_fetch(vcpu, gpa, qualification);
+	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE)
+		return false;
 	if (!(qualification & EPT_QUAL_WRITE))
 		return false;
 	if (!(qualification & EPT_QUAL_LINEAR_VALID)) {

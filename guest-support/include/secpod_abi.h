@@ -127,7 +127,8 @@
 	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
 	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
 	X(CODE_NEW, "code-new", "new kernel code")                                                 \
-	X(CODE_STORE, "code-store", "stores to kernel code and constants")
+	X(CODE_STORE, "code-store", "stores to kernel code and constants")                         \
+	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -179,7 +180,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
 	X(PT_STORE, "slot", "linear", "error", "")              \
 	X(CODE_NEW, "gpa", "slot", "new", "")                   \
-	X(CODE_STORE, "gpa", "new", "old", "")
+	X(CODE_STORE, "gpa", "new", "old", "")                  \
+	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */

@@ -324,6 +324,8 @@ static int step_classify(struct activation *a)
 	if (!error)
 		error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, classify_kernel);
 	if (!error)
+		error = paging_restrict_data(a->paging);
+	if (!error)
 		paging_flush(a->paging);
 	return error;
 }
@@ -411,6 +413,7 @@ static const struct {
 /* Everything is memory again. Not for a running system: only when activation has failed. */
 static void forget_all(struct paging *paging)
 {
+	paging_free_data(paging);
 	for (uint64_t i = 0; i < paging->frames.count; i++) {
 		uint64_t word = frame_read(&paging->frames, i);
 
@@ -486,36 +489,6 @@ int paging_lock(struct paging *paging)
 	paging->locked_ranges = 1;
 	__atomic_store_n(&paging->locked, true, __ATOMIC_RELEASE);
 	return 0;
-}
-
-uint32_t paging_rights(const struct paging *paging, uint64_t word)
-{
-	/* Mode-based execute control off: one right to execute, for both. */
-	const uint32_t kernel_exec = EPT_EXEC | (paging->mbec ? 0 : EPT_EXEC_USER);
-	const uint32_t user_exec = EPT_EXEC_USER | (paging->mbec ? 0 : EPT_EXEC);
-
-	switch (frame_word_type(word)) {
-	case FRAME_NONE:
-		return EPT_READ | EPT_WRITE | user_exec;
-	case FRAME_CODE:
-	case FRAME_CODE_DYN:
-	case FRAME_TRAMP:
-		return EPT_READ | kernel_exec;
-	case FRAME_EFI_RT:
-		return EPT_READ | EPT_WRITE | kernel_exec;
-	case FRAME_RODATA:
-		return word & FRAME_USER_EXEC ? EPT_READ | user_exec : EPT_READ;
-	case FRAME_SECURE:
-		return EPT_NONE;
-	default:
-		return EPT_READ;
-	}
-}
-
-int paging_protect(struct paging *paging, uint64_t frame, uint64_t word)
-{
-	return ept_protect(paging->ept, frame << PAGE_SHIFT, PAGE_SIZE,
-			   paging_rights(paging, word));
 }
 
 int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,

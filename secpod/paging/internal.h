@@ -74,6 +74,15 @@ void paging_flush(struct paging *paging);
  */
 int paging_protect(struct paging *paging, uint64_t frame, uint64_t word);
 
+/*
+ * paging_restrict_data - with mode-based execute control the kernel executes no data any more: nothing
+ * that has no type, devices' memory included. To be followed by an invalidation. Result: 0,
+ * -EINVAL.
+ * paging_free_data - and may again.
+ */
+int paging_restrict_data(struct paging *paging);
+void paging_free_data(struct paging *paging);
+
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
 

@@ -11,6 +11,7 @@
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
  *	judge.c		the rules
+ *	rights.c	what EPT lets be done with each kind of frame
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
@@ -175,7 +176,8 @@ void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
 void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu);
 
 /*
- * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old).
+ * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old), which is asked
+ * once or several times, and reads nothing of the guest's memory.
  * *old: what was there. Result: 0; -ENOENT (slot lies in no page table: let the guest try again, or
  * do as with other memory); -EAGAIN (let the guest try again); -EPERM (refused, recorded);
  * -EFAULT (no memory), -ENOMEM.
@@ -213,7 +215,10 @@ int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 int paging_make_constant(struct paging *paging, uint64_t frame);
 int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
 
-/* paging_rights - EPT_* of a frame, by its word in the frame table. */
+/*
+ * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
+ * ACTIVE.
+ */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
 
 #endif

@@ -158,6 +158,28 @@ static void clear_pair(struct paging *paging, struct paging_cpu *cpu, uint64_t s
 	}
 }
 
+/*
+ * The entry of a user's page, with no more to it than judge_is_plain() says. Result: 0; -EAGAIN: it
+ * is another one, or changed in between, and nothing was done.
+ */
+static int store_plain(const struct paging *paging, uint64_t slot, paging_change change,
+		       void *operand, uint64_t *old)
+{
+	uint64_t *entry = guest_word_open(slot);
+	uint64_t next;
+	bool done;
+
+	if (!entry)
+		return -EFAULT;
+	*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	next = change(operand, *old);
+	done = judge_is_plain(paging, *old, next) &&
+	       __atomic_compare_exchange_n(entry, old, next, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+	guest_word_close();
+	return done ? 0 : -EAGAIN;
+}
+
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old, bool pair)
 {
@@ -171,6 +193,13 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
+	if (frame_word_type(word) == FRAME_L1 && info->half == HALF_USER) {
+		error = store_plain(paging, slot, change, operand, old);
+		if (error != -EAGAIN) {
+			frame_unlock(&paging->frames, frame);
+			return error;
+		}
+	}
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
