@@ -290,9 +290,14 @@ void delegation_unprotect(uint64_t gpa)
 		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, vmx.ept.ordinary);
 }
 
-bool delegation_settle(struct vcpu *vcpu, uint64_t gpa)
+int delegation_settle(struct vcpu *vcpu, uint64_t gpa)
 {
-	return delegating() && !paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
+	int error = -ENOENT;
+
+	if (!delegating())
+		return error;
+	error = paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
+	return error == -EFAULT || error == -ENOMEM ? error : 0;
 }
 
 /* Ordinary memory, and to stay that until frame_release(). */
