@@ -292,10 +292,12 @@ void delegation_unprotect(uint64_t gpa)
 
 int delegation_settle(struct vcpu *vcpu, uint64_t gpa)
 {
-	int error = -ENOENT;
+	int error;
 
 	if (!delegating())
-		return error;
+		return -ENOENT;
+	if (gpa >> PAGE_SHIFT >= vmx.paging.frames.count)
+		return -EFAULT;
 	error = paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
 	return error == -EFAULT || error == -ENOMEM ? error : 0;
 }
