@@ -107,6 +107,11 @@ static bool is_locked(const struct paging *paging)
 	return __atomic_load_n(&paging->locked, __ATOMIC_ACQUIRE);
 }
 
+static bool template_is_known(const struct paging *paging, enum root_kind kind)
+{
+	return __atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << kind;
+}
+
 /*
  * Linux marks tables for user pages as such in all its address spaces; only the roots for firmware
  * calls and CPU start have supervisor tables in the lower half. After LOCK there are no new ones.
@@ -119,10 +124,12 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_NORMAL))
+	if (!template_is_known(paging, ROOT_KIND_NORMAL))
 		return ROOT_KIND_NORMAL;
 	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
+		/* The LDT is each address space's own, and a child's is there before it runs. */
+		if (i + PT_KERNEL_FIRST != LDT_REMAP_INDEX &&
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
 				       entry[PT_KERNEL_FIRST + i]))
 			return ROOT_KIND_USER;
 	}
@@ -449,6 +456,8 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	if (root->level == PT_LEVELS) {
 		set_root_kind(paging, info, entry);
 		count_user_entries(info, entry);
+		/* The rule for upper halves asks for the template, once there is one. */
+		info->upper_judged = template_is_known(paging, ROOT_KIND_USER);
 	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		struct pte_place place;

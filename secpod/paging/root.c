@@ -71,7 +71,7 @@ static int learn_user_half(struct paging *paging, struct paging_cpu *cpu, uint64
 	spin_lock(&paging->template_lock);
 	if (paging->template_known & 1u << ROOT_KIND_USER) {
 		for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-			if ((upper[i] & PTE_P) &&
+			if ((upper[i] & PTE_P) && i + PT_KERNEL_FIRST != LDT_REMAP_INDEX &&
 			    !judge_is_harmless(paging->template[ROOT_KIND_USER][i], upper[i]))
 				error = -EACCES;
 		}
@@ -90,9 +90,7 @@ static int learn_user_half(struct paging *paging, struct paging_cpu *cpu, uint64
 static int enter(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
 	const struct tree_root tree = {.frame = frame, .level = PT_LEVELS, .half = HALF_USER};
-	const bool user_half_known =
-		__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_USER;
-	const struct table_info *info;
+	struct table_info *info;
 	int error = frame_get(&paging->frames, frame, PT_LEVELS);
 
 	if (error == -EPERM)
@@ -100,10 +98,14 @@ static int enter(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(frame_read(&paging->frames, frame)));
-	if (paging->locked && info->root_kind == ROOT_KIND_USER && !user_half_known) {
+	/* Admitted before there was a template, perhaps in vain. */
+	if (paging->locked && table_info_root_kind(info) == ROOT_KIND_USER &&
+	    !__atomic_load_n(&info->upper_judged, __ATOMIC_RELAXED)) {
 		error = learn_user_half(paging, cpu, frame);
 		if (error)
 			leave(paging, frame);
+		else
+			__atomic_store_n(&info->upper_judged, 1u, __ATOMIC_RELAXED);
 	}
 	return error;
 }

@@ -89,6 +89,7 @@ void table_info_free(struct table_infos *infos, uint32_t number)
 	/* These another CPU may be looking at. */
 	__atomic_store_n(&info->user_entries, 0u, __ATOMIC_RELAXED);
 	__atomic_store_n(&info->root_kind, 0u, __ATOMIC_RELAXED);
+	__atomic_store_n(&info->upper_judged, 0u, __ATOMIC_RELAXED);
 	__atomic_store_n(&info->owner, NULL, __ATOMIC_RELAXED);
 	info->next = infos->free;
 	infos->free = number;

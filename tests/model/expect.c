@@ -187,6 +187,21 @@ static enum root_kind kind_of(uint64_t frame)
 	return ROOT_KIND_NORMAL;
 }
 
+/* Admitted before it was known how upper halves of its kind are. */
+static bool upper_is_known(uint64_t frame)
+{
+	const uint64_t *template = model.world.paging.template[ROOT_KIND_USER];
+
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		const uint64_t entry = entry_of(frame, i);
+
+		if ((entry & PTE_P) && i != LDT_REMAP_INDEX &&
+		    !slow_same(template[i - PT_KERNEL_FIRST], entry))
+			return false;
+	}
+	return true;
+}
+
 uint64_t expect_root(uint64_t frame)
 {
 	struct slow_place place = {
@@ -205,7 +220,9 @@ uint64_t expect_root(uint64_t frame)
 	if (place.root == ROOT_KIND_USER && model.locked && !user_known)
 		return EXPECT_ANY;
 	if (type == FRAME_L4)
-		return 0;
+		return place.root != ROOT_KIND_USER || !model.locked || upper_is_known(frame)
+			       ? 0
+			       : ROOT_IS_WRONG;
 	note_tree(frame, PT_LEVELS);
 	return judge_tree(frame, &place);
 }

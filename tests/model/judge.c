@@ -87,8 +87,10 @@ static struct frames_of frames_of(const struct slow_place *place, uint64_t entry
 
 	f.first = (entry & FRAME_BITS) >> 12;
 	f.first -= f.first % f.count;
-	for (uint64_t i = 0; i < f.count; i++)
+	for (uint64_t i = 0; i < f.count && f.first + i < PW_FRAMES; i++)
 		f.seen |= 1u << place->type(f.first + i);
+	if (f.first + f.count > PW_FRAMES)
+		f.seen |= 1u << FRAME_OUTSIDE;
 	return f;
 }
 

@@ -273,6 +273,7 @@ static int store_compared(uint64_t gpa, paging_change change, void *operand)
 {
 	const uint64_t old = __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED);
 	const uint64_t expected = expect_store(gpa, old, change(operand, old));
+	const bool quiet = model.quiet;
 	struct told told = {change, operand, 0};
 	uint64_t found;
 	int error;
@@ -280,7 +281,7 @@ static int store_compared(uint64_t gpa, paging_change change, void *operand)
 	model.broken = 0;
 	model.quiet = true;
 	error = paging_store(&model.world.paging, paging_cpu(this_cpu), gpa, tell, &told, &found);
-	model.quiet = false;
+	model.quiet = quiet;
 	if (error != 0 && error != -EPERM)
 		return error;
 	MODEL_CHECK(found == old, found, old);
@@ -424,12 +425,13 @@ static int load_compared(struct cpu *cpu, uint64_t root)
 {
 	const uint64_t expected =
 		paging_root_known(paging_cpu(cpu), root) ? 0 : expect_root(root >> PAGE_SHIFT);
+	const bool quiet = model.quiet;
 	int error;
 
 	model.broken = 0;
 	model.quiet = true;
 	error = load_root(cpu, root);
-	model.quiet = false;
+	model.quiet = quiet;
 	if ((error != 0 && error != -EPERM) || expected == EXPECT_ANY)
 		return error;
 	model.compared++;

@@ -178,8 +178,18 @@ static void check_cached(void)
 
 /* ---- the trees */
 
+/* Rules that an entry of a table must not break as it is now. A root no CPU may load need not fit. */
+static uint64_t rules_now(uint64_t frame, const struct slow_place *place)
+{
+	if (place->level == PT_LEVELS && place->root == ROOT_KIND_USER &&
+	    !frame_word_refs(word_of(frame)))
+		return ~(OF_CHANGES | 1ULL << SECPOD_RULE_KERNEL_TEMPLATE);
+	return ~OF_CHANGES;
+}
+
 static void check_tree(uint64_t frame, const struct slow_place *place)
 {
+	const uint64_t rules = rules_now(frame, place);
 	const struct table_info *info = info_of(frame);
 	uint32_t user = 0;
 
@@ -198,8 +208,7 @@ static void check_tree(uint64_t frame, const struct slow_place *place)
 		user += place->level == PT_LEVELS && i < PT_KERNEL_FIRST && (entry & PTE_P);
 		if (!(entry & PTE_P))
 			continue;
-		MODEL_CHECK(!(slow_rules(&at, 0, entry) & ~OF_CHANGES), frame << PAGE_SHIFT | i,
-			    entry);
+		MODEL_CHECK(!(slow_rules(&at, 0, entry) & rules), frame << PAGE_SHIFT | i, entry);
 		if (pte_is_table(entry, place->level)) {
 			at.level--;
 			check_tree(pte_table_frame(entry), &at);
@@ -382,8 +391,8 @@ void reference_end(void)
 {
 	for (uint32_t i = 0; i < model.cpus; i++) {
 		this_cpu = &model.cpu[i];
-		for (uint32_t j = 0; j < 1000 && this_cpu->cr3 != model.world.swapper; j++)
-			machine_load(model.world.swapper);
+		/* First of its roots, too. */
+		machine_load(model.world.swapper);
 		MODEL_CHECK(this_cpu->cr3 == model.world.swapper, i, this_cpu->cr3);
 		paging_roots_trim(&model.world.paging, &model.world.cpu[i]);
 		this_cpu->target[0] = this_cpu->target[1] = PAGING_NO_ROOT;
@@ -406,11 +415,11 @@ void reference_end(void)
 
 		if (!frame_is_table(type_now(frame)) || at_home)
 			continue;
-		/* What is not the kernel's is its roots, or pinned. */
-		MODEL_CHECK(type_now(frame) == FRAME_L4 || begun.pinned[frame], frame,
-			    word_of(frame));
-		MODEL_CHECK(word_of(frame) & FRAME_PERMANENT || frame_word_refs(word_of(frame)) ||
-				    begun.pinned[frame],
+		/* What is not the kernel's is its roots and what they have, or pinned. */
+		MODEL_CHECK(now.reached[frame] || begun.pinned[frame], frame, word_of(frame));
+		MODEL_CHECK(word_of(frame) & FRAME_PERMANENT || frame_word_refs(word_of(frame)),
+			    frame, word_of(frame));
+		MODEL_CHECK(type_now(frame) == FRAME_L4 || begun.pinned[frame] || !model.locked,
 			    frame, word_of(frame));
 	}
 	MODEL_CHECK(model.world.paging.retired_count == 0, model.world.paging.retired_count, 0);
