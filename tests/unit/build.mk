@@ -54,6 +54,9 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
+unit_paging_rules_locked := $(unit_paging_rules)
+unit_paging_bugs := $(unit_paging_sources)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
