@@ -38,8 +38,7 @@ struct table_info {
 	uint8_t retired;       /* is in the list of retired tables */
 	uint8_t judged;	       /* claimed: its contents are judged, or being judged */
 	const void *owner;     /* claimed: by which promotion; others look at it */
-	uint8_t upper_judged;  /* ROOT_KIND_USER: its upper half was held against the template */
-	uint8_t zero[15];
+	uint64_t zero[2];
 };
 _Static_assert(sizeof(struct table_info) == 64, "64 to a page");
 

@@ -30,6 +30,11 @@ static uint64_t entry_of(uint64_t frame, uint32_t index)
 	return pw_peek((frame << PAGE_SHIFT) + index * sizeof(uint64_t));
 }
 
+static bool is_large(uint64_t entry)
+{
+	return (entry & (PTE_P | PTE_PS)) == (PTE_P | PTE_PS);
+}
+
 static bool is_memory(uint64_t frame)
 {
 	return type_on_paper(frame) == FRAME_NONE && guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE);
@@ -49,7 +54,7 @@ static void note_tree(uint64_t frame, uint32_t level)
 	}
 }
 
-static uint64_t judge_tree(uint64_t frame, const struct slow_place *place);
+static uint64_t judge_tree(uint64_t frame, const struct slow_place *place, uint64_t leaf);
 
 /* Is a table that is known to be at home elsewhere at home at place, too? */
 static bool belongs(const struct slow_place *place, enum table_half half, uint64_t va)
@@ -61,7 +66,7 @@ static bool belongs(const struct slow_place *place, enum table_half half, uint64
 	return half != HALF_KERNEL || va == place->va;
 }
 
-static uint64_t expect_table(const struct slow_place *place, uint64_t entry)
+static uint64_t expect_table(const struct slow_place *place, uint64_t old, uint64_t entry)
 {
 	const uint64_t frame = pte_table_frame(entry);
 	struct slow_place inside = *place;
@@ -73,7 +78,7 @@ static uint64_t expect_table(const struct slow_place *place, uint64_t entry)
 	if (type_on_paper(frame) != (enum frame_type)inside.level)
 		return TYPE_IS_WRONG;
 	if (paper[frame].level && !paper[frame].judged)
-		return judge_tree(frame, &inside);
+		return judge_tree(frame, &inside, is_large(old) && place->level > 1 ? old : 0);
 	if (paper[frame].level)
 		return belongs(place, paper[frame].place.half, paper[frame].place.va)
 			       ? 0
@@ -90,7 +95,7 @@ static uint64_t expect_entry(const struct slow_place *place, uint64_t old, uint6
 	if (broken || !(next & PTE_P))
 		return broken;
 	if (place->level > 1 && !(next & PTE_PS))
-		return expect_table(place, next);
+		return expect_table(place, old, next);
 	/* New code is made of memory. */
 	if (pte_is_kernel_exec(next) &&
 	    place->type(pte_leaf_frame(next, place->level)) == FRAME_NONE &&
@@ -99,14 +104,29 @@ static uint64_t expect_entry(const struct slow_place *place, uint64_t old, uint6
 	return 0;
 }
 
-static uint64_t judge_tree(uint64_t frame, const struct slow_place *place)
+/* Entry i of the table that would do what the large leaf in a table of this level does. */
+static uint64_t piece_of(uint64_t leaf, uint32_t level, uint32_t i)
+{
+	const uint64_t first = pte_leaf_frame(leaf, level) << PAGE_SHIFT;
+	const uint64_t at = first + i * pte_span(level - 1);
+	const uint64_t pat = leaf & 1ULL << 12;
+
+	leaf &= ~(PTE_ADDR | PTE_PS);
+	if (level - 1 > 1)
+		return at | leaf | PTE_PS | pat;
+	return at | leaf | (pat ? PTE_PS : 0);
+}
+
+/* leaf: what was there before the table, if it was a large page. */
+static uint64_t judge_tree(uint64_t frame, const struct slow_place *place, uint64_t leaf)
 {
 	paper[frame].judged = true;
 	paper[frame].place = *place;
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		const struct slow_place at = slow_place_below(place, i);
 		const uint64_t entry = entry_of(frame, i);
-		const uint64_t broken = entry & PTE_P ? expect_entry(&at, 0, entry) : 0;
+		const uint64_t old = leaf ? piece_of(leaf, place->level + 1, i) : 0;
+		const uint64_t broken = (entry | old) & PTE_P ? expect_entry(&at, old, entry) : 0;
 
 		if (broken)
 			return broken;
@@ -164,8 +184,7 @@ uint64_t expect_store(uint64_t slot, uint64_t old, uint64_t next)
 	memset(paper, 0, sizeof(paper));
 	broken = expect_entry(&place, old, next);
 	if (!broken && place.locked && place.half == HALF_KERNEL && place.level > 1 &&
-	    (old & (PTE_P | PTE_PS)) == (PTE_P | PTE_PS) && (next & (PTE_P | PTE_PS)) == PTE_P &&
-	    !are_pieces(&place, old, next))
+	    is_large(old) && (next & (PTE_P | PTE_PS)) == PTE_P && !are_pieces(&place, old, next))
 		return REMAPS;
 	return broken;
 }
@@ -179,27 +198,12 @@ static enum root_kind kind_of(uint64_t frame)
 		if ((entry_of(frame, i) & (PTE_P | PTE_PS | PTE_US)) == PTE_P)
 			return ROOT_KIND_SPECIAL;
 	}
-	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+	for (uint32_t i = PT_KERNEL_FIRST; model.isolated && i < PT_ENTRIES; i++) {
 		if (i != LDT_REMAP_INDEX &&
 		    !slow_same(template[i - PT_KERNEL_FIRST], entry_of(frame, i)))
 			return ROOT_KIND_USER;
 	}
 	return ROOT_KIND_NORMAL;
-}
-
-/* Admitted before it was known how upper halves of its kind are. */
-static bool upper_is_known(uint64_t frame)
-{
-	const uint64_t *template = model.world.paging.template[ROOT_KIND_USER];
-
-	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
-		const uint64_t entry = entry_of(frame, i);
-
-		if ((entry & PTE_P) && i != LDT_REMAP_INDEX &&
-		    !slow_same(template[i - PT_KERNEL_FIRST], entry))
-			return false;
-	}
-	return true;
 }
 
 uint64_t expect_root(uint64_t frame)
@@ -209,20 +213,14 @@ uint64_t expect_root(uint64_t frame)
 		.locked = model.locked,
 		.type = type_on_paper,
 	};
-	const bool user_known = model.world.paging.template_known >> ROOT_KIND_USER & 1u;
 	const enum frame_type type = type_now(frame);
 
 	memset(paper, 0, sizeof(paper));
 	if (type != FRAME_L4 && !is_memory(frame))
 		return ROOT_IS_WRONG;
-	place.root = type == FRAME_L4 ? place_of_table(frame).root : kind_of(frame);
-	/* The first root of this kind says how all are: root.c. */
-	if (place.root == ROOT_KIND_USER && model.locked && !user_known)
-		return EXPECT_ANY;
 	if (type == FRAME_L4)
-		return place.root != ROOT_KIND_USER || !model.locked || upper_is_known(frame)
-			       ? 0
-			       : ROOT_IS_WRONG;
+		return 0;
+	place.root = kind_of(frame);
 	note_tree(frame, PT_LEVELS);
-	return judge_tree(frame, &place);
+	return judge_tree(frame, &place, 0);
 }

@@ -14,6 +14,7 @@
 #define MODULES_FROM 0xffffffffa0000000ULL
 #define MODULES_TO 0xffffffffff000000ULL
 #define LDT_INDEX 272u
+#define IMAGE_END (PW_IMAGE + (PW_TEXT_PAGES + PW_RODATA_PAGES + PW_DATA_PAGES) * PAGE_SIZE)
 
 static bool present(uint64_t entry)
 {
@@ -114,9 +115,7 @@ static bool in_direct_map(uint64_t va)
 
 static bool in_image(uint64_t va)
 {
-	const uint64_t pages = PW_TEXT_PAGES + PW_RODATA_PAGES + PW_DATA_PAGES;
-
-	return va >= PW_IMAGE && va < PW_IMAGE + pages * PAGE_SIZE;
+	return va >= PW_IMAGE && va < IMAGE_END;
 }
 
 /* ---- H: from ACTIVE on */
@@ -235,21 +234,34 @@ static bool rights_only_go(uint32_t level, uint64_t old, uint64_t next)
 	       (writes(old) || !writes(next)) && (executes(old) || !executes(next));
 }
 
-/*
- * Text and constants of the image, and the CPU entry area. What else the auditor may lock is in the list it
- * has.
- */
-static bool in_locked_range(const struct slow_place *place)
+static bool overlaps(const struct slow_place *place, uint64_t begin, uint64_t end)
 {
-	const struct paging *paging = &model.world.paging;
-	const uint64_t last = place->va + LINEAR_SIZE(place->level) - 1;
+	return place->va < end && place->va + LINEAR_SIZE(place->level) - 1 >= begin;
+}
 
-	for (uint32_t i = 0; i < paging->locked_ranges; i++) {
-		if (place->va < paging->locked_range[i].end &&
-		    last >= paging->locked_range[i].begin)
-			return true;
-	}
-	return false;
+/* The image has the frames it was linked to, or none; where these are text or constants, it has them. */
+static bool changes_image(const struct slow_place *place, uint64_t old, uint64_t next)
+{
+	const uint64_t frame = (place->va - PW_IMAGE + PW_IMAGE_GPA) >> 12;
+	bool constant = false;
+
+	for (uint64_t i = 0; i < LINEAR_SIZE(place->level) >> 12; i++)
+		constant |= place->type(frame + i) == FRAME_CODE ||
+			    place->type(frame + i) == FRAME_RODATA;
+	if (table(old, place->level) || table(next, place->level))
+		return true;
+	return constant || (present(next) && frames_of(place, next).first != frame);
+}
+
+static bool changes_locked(const struct slow_place *place, uint64_t old, uint64_t next)
+{
+	if (place->level == 4 || slow_same(old, next) || splits(place->level, old, next) ||
+	    rights_only_go(place->level, old, next))
+		return false;
+	/* The CPU entry area has entries of a root for itself. */
+	if (overlaps(place, 0xfffffe0000000000ULL, 0xfffffe8000000000ULL))
+		return true;
+	return overlaps(place, PW_IMAGE, IMAGE_END) && changes_image(place, old, next);
 }
 
 static bool bends(const struct slow_place *place, uint64_t next)
@@ -278,8 +290,7 @@ static uint64_t rules_of_lock(const struct slow_place *place, uint64_t old, uint
 		broken |= BROKEN(KERNEL_TEMPLATE);
 	if (moves(place, old, next))
 		broken |= BROKEN(KERNEL_REMAP);
-	if (place->level < 4 && !slow_same(old, next) && in_locked_range(place) &&
-	    !rights_only_go(place->level, old, next) && !splits(place->level, old, next))
+	if (changes_locked(place, old, next))
 		broken |= BROKEN(LOCKED_RANGE);
 	if (bends(place, next))
 		broken |= BROKEN(DIRECT_MAP);

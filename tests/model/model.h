@@ -146,9 +146,8 @@ enum frame_type type_now(uint64_t frame);
 
 /*
  * expect_store, expect_root - the rules whose breach the auditor may name when it is asked to do this
- * now; 0: it has to do it. EXPECT_ANY: what it should answer is not worked out here.
+ * now; 0: it has to do it.
  */
-#define EXPECT_ANY (1ULL << 63)
 uint64_t expect_store(uint64_t slot, uint64_t old, uint64_t next);
 uint64_t expect_root(uint64_t frame);
 

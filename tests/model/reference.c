@@ -115,6 +115,8 @@ static void check_rights(uint64_t frame, bool short_of_memory)
 			MODEL_CHECK(leaf.rights == EPT_READ, frame, leaf.rights);
 		else if (!short_of_memory)
 			MODEL_CHECK(leaf.rights & EPT_WRITE, frame, leaf.rights);
+		/* The kernel executes no data, where EPT can tell. */
+		MODEL_CHECK(!model.world.mbec || !(leaf.rights & EPT_EXEC), frame, leaf.rights);
 		break;
 	case FRAME_EFI_RT:
 		break;
@@ -139,6 +141,7 @@ static void check_types(bool short_of_memory)
 {
 	const struct frames *frames = &model.world.paging.frames;
 	uint16_t typed[PW_RAM / SIZE_2M] = {0};
+	uint64_t of_type[FRAME_TYPES] = {0};
 
 	for (uint64_t frame = 0; frame < PW_FRAMES; frame++) {
 		const bool monitor = (frame << PAGE_SHIFT) - PW_SECURE_BASE < PW_SECURE_SIZE;
@@ -148,6 +151,10 @@ static void check_types(bool short_of_memory)
 		typed[frame / 512] =
 			(uint16_t)(typed[frame / 512] + (type_now(frame) != FRAME_NONE));
 	}
+	for (uint64_t frame = 0; frame < PW_FRAMES; frame++)
+		of_type[type_now(frame)]++;
+	for (uint32_t i = FRAME_NONE + 1; i < FRAME_TYPES; i++)
+		MODEL_CHECK(frames->of_type[i] == of_type[i], i, of_type[i]);
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		MODEL_CHECK(frames->typed[i] == typed[i], i, typed[i]);
 }
@@ -178,18 +185,8 @@ static void check_cached(void)
 
 /* ---- the trees */
 
-/* Rules that an entry of a table must not break as it is now. A root no CPU may load need not fit. */
-static uint64_t rules_now(uint64_t frame, const struct slow_place *place)
-{
-	if (place->level == PT_LEVELS && place->root == ROOT_KIND_USER &&
-	    !frame_word_refs(word_of(frame)))
-		return ~(OF_CHANGES | 1ULL << SECPOD_RULE_KERNEL_TEMPLATE);
-	return ~OF_CHANGES;
-}
-
 static void check_tree(uint64_t frame, const struct slow_place *place)
 {
-	const uint64_t rules = rules_now(frame, place);
 	const struct table_info *info = info_of(frame);
 	uint32_t user = 0;
 
@@ -208,7 +205,8 @@ static void check_tree(uint64_t frame, const struct slow_place *place)
 		user += place->level == PT_LEVELS && i < PT_KERNEL_FIRST && (entry & PTE_P);
 		if (!(entry & PTE_P))
 			continue;
-		MODEL_CHECK(!(slow_rules(&at, 0, entry) & rules), frame << PAGE_SHIFT | i, entry);
+		MODEL_CHECK(!(slow_rules(&at, 0, entry) & ~OF_CHANGES), frame << PAGE_SHIFT | i,
+			    entry);
 		if (pte_is_table(entry, place->level)) {
 			at.level--;
 			check_tree(pte_table_frame(entry), &at);
