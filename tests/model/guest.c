@@ -221,6 +221,47 @@ static void op_new_root(void)
 	machine_fill(frame, words);
 }
 
+/* insmod and rmmod: memory is written, made read-only, executed, and memory again. */
+static void op_module(void)
+{
+	static const uint64_t bits[] = {PW_KERNEL_RW, PW_KERNEL_RO, PW_KERNEL_RX, 0};
+	const uint64_t slot = find_slot(
+		model.world.swapper, PW_MODULES + dice(2) * 8 * SIZE_2M + dice(4) * PAGE_SIZE, 1);
+	const uint64_t page = (ARENA_FIRST + ARENA_ROOTS + dice(6)) << PAGE_SHIFT;
+	uint64_t value = bits[dice(4)];
+
+	if (!slot)
+		return;
+	if (value)
+		value |= dice(2) ? page : pw_peek(slot) & PTE_ADDR;
+	machine_store(slot, set_to, &value);
+}
+
+/* set_memory_*(): a large page of the kernel in pieces, and in one piece again. */
+static void op_split(void)
+{
+	const uint64_t areas[] = {PW_DIRECT, PW_VMALLOC};
+	const uint64_t area = areas[dice(2)], number = 1 + dice(12);
+	const uint64_t slot = find_slot(model.world.swapper, area + number * SIZE_2M, 2);
+	const uint64_t leaf = number * SIZE_2M | (dice(2) ? PW_KERNEL_RW : PW_KERNEL_RO);
+	const uint64_t frame = arena_frame();
+	uint64_t words[PT_ENTRIES], value = leaf | PTE_PS;
+
+	if (!slot)
+		return;
+	if (pte_is_leaf(pw_peek(slot), 2) && dice(4)) {
+		for (uint32_t i = 0; i < PT_ENTRIES; i++)
+			words[i] = leaf + i * PAGE_SIZE;
+		if (dice(3) == 0)
+			words[dice(PT_ENTRIES)] = guest_value(slot_of(frame, 0));
+		machine_fill(frame, words);
+		value = frame << PAGE_SHIFT | PW_KERNEL_TABLE;
+	} else if (pw_peek(slot) & PTE_P) {
+		value = 0;
+	}
+	machine_store(slot, set_to, &value);
+}
+
 static void op_load(void)
 {
 	machine_load(dice(16) ? some_root() : arena_frame() << PAGE_SHIFT);
@@ -244,9 +285,9 @@ static const struct {
 	void (*run)(void);
 	uint32_t weight;
 } operations[] = {
-	{op_store, 20}, {op_take_out, 8}, {op_put_back, 4},   {op_map, 24},
-	{op_unmap, 8},	{op_recycle, 8},  {op_new_root, 2},   {op_load, 5},
-	{op_settle, 2}, {op_flags, 2},	  {machine_walk, 40}, {machine_switch, 2},
+	{op_store, 20},	    {op_take_out, 8},	 {op_put_back, 4},    {op_map, 24},   {op_unmap, 8},
+	{op_recycle, 8},    {op_new_root, 2},	 {op_load, 5},	      {op_settle, 2}, {op_flags, 2},
+	{machine_walk, 40}, {machine_switch, 2}, {machine_reuse, 16}, {op_module, 8}, {op_split, 4},
 };
 
 void guest_step(void)

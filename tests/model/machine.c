@@ -13,6 +13,7 @@
 #define TRIES_MAX 4u
 
 struct model model;
+int model_shaken;
 _Thread_local struct cpu *this_cpu;
 
 /* In one piece, whichever other thread fails at the same time. */
@@ -47,6 +48,8 @@ static void forget_translations(void *context)
 	(void)context;
 	for (uint32_t i = 0; i < CACHED_WRITES; i++)
 		cpu->writes[i] = PAGING_NO_ROOT;
+	for (uint32_t i = 0; i < CACHED_CODE; i++)
+		cpu->code[i] = PAGING_NO_ROOT;
 	for (uint32_t i = 0; i < CACHED_TABLES; i++)
 		cpu->tables[i].frame = PAGING_NO_ROOT;
 }
@@ -109,6 +112,14 @@ static void check_walked(uint64_t frame, uint32_t level)
 	MODEL_CHECK(frame_word_type(word) == (enum frame_type)level, frame, word);
 	MODEL_CHECK(!(word & (FRAME_CLAIMED | FRAME_DOOMED)), frame, word);
 	MODEL_CHECK(!(rights_of(frame) & EPT_WRITE), frame, word);
+}
+
+static void check_executed(uint64_t frame)
+{
+	const uint64_t word = frame_read(&model.world.paging.frames, frame);
+
+	MODEL_CHECK(frame_is_code(frame_word_type(word)) || frame_word_type(word) == FRAME_EFI_RT,
+		    frame, word);
 }
 
 static void cache_table(struct cpu *cpu, uint64_t frame, uint32_t level)
@@ -328,7 +339,8 @@ void machine_store(uint64_t gpa, paging_change change, void *operand)
 		const bool direct = may_write(cpu, gpa >> PAGE_SHIFT);
 
 		if (direct)
-			write_word(gpa, change(operand, *word_of(gpa)));
+			write_word(gpa, change(operand,
+					       __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED)));
 		leave_guest();
 		if (direct)
 			return;
@@ -353,20 +365,27 @@ void machine_settle(uint64_t frame)
 		(void)paging_settle(&model.world.paging, paging_cpu(this_cpu), frame);
 }
 
+/* The CPU writes the flag by itself, if it can and the entry is still what it was. */
+static bool set_flag(uint64_t slot, uint64_t entry, uint64_t flag)
+{
+	entry |= __atomic_load_n(word_of(slot), __ATOMIC_RELAXED) & PTE_A;
+	return model.sets_flags &&
+	       __atomic_compare_exchange_n(word_of(slot), &entry, entry | flag, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 /* Use a translation that the CPU has found: read, write, execute. Result: the slot that needs D, or 0. */
 static uint64_t use_leaf(struct cpu *cpu, uint64_t slot, uint64_t leaf, uint32_t level)
 {
 	const uint64_t frame = pte_leaf_frame(leaf, level) + dice(pte_leaf_frames(level));
 
 	if (pte_is_kernel_exec(leaf) && frame < PW_FRAMES && rights_of(frame) & EPT_EXEC) {
-		const enum frame_type type = frame_type(&model.world.paging.frames, frame);
-
-		MODEL_CHECK(frame_is_code(type) || type == FRAME_EFI_RT, frame, leaf);
-		MODEL_CHECK(!may_write_cached(cpu, frame) || type == FRAME_EFI_RT, frame, leaf);
+		check_executed(frame);
+		cpu->code[cpu->next_code++ % CACHED_CODE] = frame;
 	}
 	if (!(leaf & PTE_RW))
 		return 0;
-	if (!(leaf & PTE_D))
+	if (!(leaf & PTE_D) && !set_flag(slot, leaf, PTE_D))
 		return slot;
 	if (may_write(cpu, frame)) {
 		const uint64_t gpa = (frame << PAGE_SHIFT) + dice(8) * sizeof(uint64_t);
@@ -392,7 +411,7 @@ static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level)
 		}
 		if (!(entry & PTE_P))
 			return 0;
-		if (!(entry & PTE_A))
+		if (!(entry & PTE_A) && !set_flag(slot, entry, PTE_A))
 			return slot;
 		if (pte_is_leaf(entry, level))
 			return use_leaf(cpu, slot, entry, level);
@@ -417,6 +436,22 @@ void machine_walk(void)
 	leave_guest();
 	if (flags && !would_wait(flags >> PAGE_SHIFT))
 		(void)paging_flag_update(&model.world.paging, flags);
+}
+
+void machine_reuse(void)
+{
+	struct cpu *cpu = enter_guest();
+	const uint64_t data = cpu->writes[dice(CACHED_WRITES)];
+	const uint64_t code = cpu->code[dice(CACHED_CODE)];
+
+	if (data != PAGING_NO_ROOT) {
+		const uint64_t gpa = (data << PAGE_SHIFT) + dice(8) * sizeof(uint64_t);
+
+		write_word(gpa, guest_value(gpa));
+	}
+	if (code != PAGING_NO_ROOT)
+		check_executed(code);
+	leave_guest();
 }
 
 static int load_compared(struct cpu *cpu, uint64_t root)
@@ -527,6 +562,7 @@ void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 	model.threaded = threaded;
 	model.isolated = seed & 1u;
 	model.world.mbec = seed & 2u;
+	model.sets_flags = seed & 4u;
 	pw_open(&model.world);
 	model.world.paging.ops = ops;
 	MODEL_CHECK(ept_flush_init(&model.flush, cpus, &flush_ops) == 0, cpus, 0);

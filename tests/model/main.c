@@ -39,10 +39,12 @@ static void burst_threads(void)
 {
 	pthread_t thread[MODEL_CPUS];
 
+	model_shaken = 1;
 	for (uint32_t i = 0; i < model.cpus; i++)
 		MODEL_CHECK(pthread_create(&thread[i], NULL, run_cpu, &model.cpu[i]) == 0, i, 0);
 	for (uint32_t i = 0; i < model.cpus; i++)
 		MODEL_CHECK(pthread_join(thread[i], NULL) == 0, i, 0);
+	model_shaken = 0;
 	this_cpu = &model.cpu[0];
 }
 

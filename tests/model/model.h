@@ -26,6 +26,7 @@
 /* What a CPU keeps of translations; older ones give way. */
 #define CACHED_WRITES 24u
 #define CACHED_TABLES 48u
+#define CACHED_CODE 8u
 
 /* The frames the guest plays with, and the first of them, which it likes as roots. */
 #define ARENA_FIRST ((24ULL << 20) >> PAGE_SHIFT)
@@ -46,9 +47,11 @@ struct cpu {
 	uint64_t trims;			   /* seen */
 	uint64_t saved;			   /* an entry the guest has taken out of a table */
 	uint32_t depth; /* one thread: waits for invalidation it is called from */
-	/* Translations: frames it may write, tables it may go on walking. Both rings. */
+	/* Translations: frames it may write or execute, tables it may go on walking. Rings. */
 	uint64_t writes[CACHED_WRITES];
 	uint32_t next_write;
+	uint64_t code[CACHED_CODE];
+	uint32_t next_code;
 	struct cached_table tables[CACHED_TABLES];
 	uint32_t next_table;
 	struct random own;
@@ -60,7 +63,8 @@ struct model {
 	struct cpu cpu[MODEL_CPUS];
 	uint32_t cpus;
 	bool threaded;
-	bool isolated; /* page-table isolation: the kernel's root has a pair */
+	bool isolated;	 /* page-table isolation: the kernel's root has a pair */
+	bool sets_flags; /* the CPUs write A and D to read-only page tables: EPT paging-write */
 	bool locked;
 	bool quiet; /* one thread: nothing happens on other CPUs meanwhile */
 	uint64_t trims;
@@ -96,11 +100,12 @@ void machine_close(void);
  * machine_store: change an entry, at once where a cached translation or EPT lets it, else as the exit does it.
  * machine_fill: a page of the guest's becomes these words, as far as it can be written without an exit.
  * machine_walk: translate something, beginning in CR3 or in what is cached, and use the translation.
- * machine_load: CR3. machine_switch: CR3, to a target. machine_settle: a write that hits read-only memory.
+ * machine_reuse: write and execute what has been cached before. machine_load: CR3. machine_switch: CR3, to a target. machine_settle: a write that hits read-only memory.
  */
 void machine_store(uint64_t gpa, paging_change change, void *operand);
 void machine_fill(uint64_t frame, const uint64_t *words);
 void machine_walk(void);
+void machine_reuse(void);
 void machine_load(uint64_t root);
 void machine_switch(void);
 void machine_settle(uint64_t frame);
