@@ -49,6 +49,7 @@ help:
 -include tests/guest/build.mk
 -include tests/unit/build.mk
 -include tests/model/build.mk
+-include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
 

@@ -360,7 +360,7 @@ static void check_table(struct paging_world *world, uint64_t frame, uint64_t wor
 	const struct paging *paging = &world->paging;
 	const uint32_t level = (uint32_t)frame_word_type(word);
 	const struct table_info *info = table_info_of(&paging->infos, frame_word_info(word));
-	uint32_t user = 0;
+	uint32_t user = 0, references = 0;
 
 	assert_int_equal(info->frame, frame);
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
@@ -369,8 +369,10 @@ static void check_table(struct paging_world *world, uint64_t frame, uint64_t wor
 		if (pte_is_table(entry, level))
 			assert_int_equal(frame_type(&paging->frames, pte_table_frame(entry)),
 					 level - 1);
+		references += pte_is_reference(entry, level);
 		user += level == PT_LEVELS && i < PT_KERNEL_FIRST && (entry & PTE_P);
 	}
+	assert_int_equal(info->references, references);
 	if (level == PT_LEVELS)
 		assert_int_equal(info->user_entries, user);
 }
