@@ -54,10 +54,16 @@ static void trim_roots(void *context)
 	vmx_flush_ept();
 }
 
+static void trim_own(void *context)
+{
+	(void)context;
+	delegation_trim(this_vcpu());
+}
+
 int delegation_init(void)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
 	const struct paging_config config = {
 		.ram_top = handoff->ram_top,
 		.secure_base = handoff->region_base,
@@ -171,6 +177,15 @@ static void forget_other_roots(struct vcpu *vcpu)
 		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
+void delegation_trim(struct vcpu *vcpu)
+{
+	if (load_present(vcpu))
+		panic("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
+		      ") are not those of a Linux this version knows",
+		      vcpu->cpu->index, vmread(VMCS_GUEST_CR3));
+	forget_other_roots(vcpu);
+}
+
 void delegation_sync(struct vcpu *vcpu)
 {
 	const uint64_t trims = __atomic_load_n(&vmx.root_trims, __ATOMIC_SEQ_CST);
@@ -186,11 +201,7 @@ void delegation_sync(struct vcpu *vcpu)
 		vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
 	}
-	if (load_present(vcpu))
-		panic("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
-		      ") are not those of a Linux this version knows",
-		      vcpu->cpu->index, vmread(VMCS_GUEST_CR3));
-	forget_other_roots(vcpu);
+	delegation_trim(vcpu);
 }
 
 /* The operand, and with process-context identifiers the same without invalidation. */

@@ -10,6 +10,7 @@
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
+ *	request.c	the guest asks for changes (request.h)
  *	judge.c		the rules
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
@@ -27,6 +28,7 @@
 #include <stdint.h>
 
 #include "ept/ept.h"
+#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
@@ -45,6 +47,8 @@ struct paging_ops {
 	void (*flush)(void *context);
 	/* All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. */
 	void (*trim_roots)(void *context);
+	/* The same of the calling CPU, now. */
+	void (*trim_own)(void *context);
 	void *context;
 };
 
@@ -55,6 +59,8 @@ struct paging_ops {
 /* Room for one table of each level, filled by reading each once. */
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
+	/* A list of requests, read once. */
+	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
 	uint64_t root[PAGING_CPU_ROOTS];
 };
