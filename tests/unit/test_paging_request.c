@@ -505,6 +505,7 @@ static void protection_is_of_address_spaces_only(void **state)
 		{root, USER_VA, USER_END, 1ULL << 30, -SECPOD_EINVAL},
 	};
 	const uint64_t before = pw_peek(pw_slot(root, USER_VA, 1));
+	struct table_info *child;
 	uint64_t expected = 0;
 
 	(void)state;
@@ -518,6 +519,14 @@ static void protection_is_of_address_spaces_only(void **state)
 		assert_int_equal(malformed(), expected);
 	}
 	assert_int_equal(pw_peek(pw_slot(root, USER_VA, 1)), before);
+	/* A table that another half has taken over, between the looks at its parent and at itself. */
+	child = table_info_of(
+		&world.paging.infos,
+		frame_word_info(frame_read(&world.paging.frames, table >> PAGE_SHIFT)));
+	child->half = HALF_KERNEL;
+	assert_int_equal(ask(SECPOD_CALL_WRPROTECT, root, USER_VA, USER_END, 0), -SECPOD_EAGAIN);
+	assert_int_equal(pw_peek(pw_slot(root, USER_VA, 1)), before);
+	child->half = HALF_USER;
 	table_info_of(&world.paging.infos,
 		      frame_word_info(frame_read(&world.paging.frames, root >> PAGE_SHIFT)))
 		->root_kind = ROOT_KIND_SPECIAL;
@@ -786,6 +795,31 @@ static void kernel_code_that_ends_with_an_address_space_is_memory_again(void **s
 			 refs);
 }
 
+static void unpin_takes_what_waits_to_be_released(void **state)
+{
+	const uint64_t root = running_process(0), slot = pw_slot(root, USER_VA, 4);
+	uint64_t waiting;
+
+	(void)state;
+	assert_int_equal(pw_poke(&world, 0, slot, 0), 0);
+	assert_int_equal(pw_load(&world, 0, world.swapper), 0);
+	paging_roots_trim(&world.paging, &world.cpu[0]);
+	assert_int_equal(type_at(root), FRAME_L4);
+	waiting = world.paging.retired_count;
+	assert_true(waiting > 1);
+	assert_int_equal(ask(SECPOD_CALL_UNPIN, root, 0, 0, 0), 0);
+	assert_int_equal(world.paging.retired_count, waiting - 1);
+	assert_int_equal(type_at(root), FRAME_NONE);
+	/* Not a second time: another table has its number by now. */
+	assert_int_equal(pw_load(&world, 0, root), 0);
+	for (uint32_t level = 0; level < PT_LEVELS; level++) {
+		paging_flush(&world.paging);
+		retire_sweep(&world.paging, &world.cpu[0], ~0u);
+	}
+	assert_int_equal(type_at(root), FRAME_L4);
+	assert_int_equal(world.paging.retired_count, 0);
+}
+
 /* ---- all at once */
 
 #define ROUNDS 20000u
@@ -872,6 +906,7 @@ int main(void)
 		WITH_WORLD(unpin_leaves_tables_that_others_use),
 		WITH_WORLD(what_unpin_has_no_time_for_goes_by_itself),
 		WITH_WORLD(kernel_code_that_ends_with_an_address_space_is_memory_again),
+		WITH_WORLD(unpin_takes_what_waits_to_be_released),
 		WITH_WORLD(requests_of_all_cpus_at_once_keep_the_tables_whole),
 	};
 
