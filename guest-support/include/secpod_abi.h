@@ -208,7 +208,7 @@ _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 #define SECPOD_HYPERCALL_NUMBER 0xffffu
 
 /* Errors, Linux's numbers. */
-#define SECPOD_EPERM 1	 /* not in this phase; or a rule refuses it, which is recorded by that rule */
+#define SECPOD_EPERM 1 /* not in this phase; or a rule refuses it, which is recorded by that rule */
 #define SECPOD_ENOENT 2	 /* no page table is there */
 #define SECPOD_EIO 5	 /* the monitor failed at it, nothing the caller did wrong */
 #define SECPOD_EAGAIN 11 /* another CPU is making or unmaking the page table: try again */
