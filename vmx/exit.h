@@ -15,6 +15,9 @@ void exit_cr_access(struct vcpu *vcpu);
 /* exit_ept.c */
 void exit_ept_violation(struct vcpu *vcpu);
 void exit_ept_misconfig(struct vcpu *vcpu);
+/* exit_fetch.c */
+/* violation_is_over - has another CPU changed the map meanwhile, so that the guest just tries again? */
+bool violation_is_over(uint64_t gpa, uint64_t qualification);
 /* exit_descriptor.c */
 void exit_gdtr_idtr(struct vcpu *vcpu);
 void exit_ldtr_tr(struct vcpu *vcpu);

@@ -51,17 +51,10 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	const uint32_t tries = 16;
-	int error = guest_read(gpa, old, sizeof(*old));
+	struct store_change copy = *change;
 
 	(void)context;
-	for (uint32_t i = 0; !error && i < tries; i++) {
-		error = guest_cmpxchg64(gpa, old, store_change_apply(change, *old));
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	return paging_code_store(&vmx.paging, gpa, apply, &copy, old);
 }
 
 static int read_source(void *context, uint64_t gva, void *to, size_t len)
@@ -200,12 +193,12 @@ bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualificatio
 		.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS),
 	};
 
-	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE || s.type == FRAME_SECURE)
+	if (s.type == FRAME_SECURE)
 		return false;
-	if (qualification & EPT_QUAL_FETCH) {
-		refuse(&s, SECPOD_RULE_KERNEL_EXEC, gpa, qualification, true);
-		return true;
-	}
+	if (qualification & EPT_QUAL_FETCH)
+		return delegation_fetch(vcpu, gpa, qualification);
+	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE)
+		return false;
 	if (!(qualification & EPT_QUAL_WRITE))
 		return false;
 	if (!(qualification & EPT_QUAL_LINEAR_VALID)) {

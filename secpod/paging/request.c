@@ -336,8 +336,9 @@ static int make_cpus_give_up(struct paging *paging, const struct paging_cpu *cpu
 	paging->ops.trim_own(paging->ops.context);
 	if (cpu->root[0] == root || cpu->root[0] == pair)
 		return -EBUSY;
-	if (in_use(paging, root) || in_use(paging, pair))
-		paging->ops.trim_roots(paging->ops.context);
+	if ((in_use(paging, root) || in_use(paging, pair)) &&
+	    !paging->ops.trim_roots(paging->ops.context))
+		return -EAGAIN;
 	return in_use(paging, root) || in_use(paging, pair) ? -EBUSY : 0;
 }
 
