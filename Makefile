@@ -37,6 +37,10 @@ help:
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
+	@echo "  make deb          Debian packages: build/deb (secpod, secpod-dkms, secpodctl)"
+	@echo "  make usb DEVICE=/dev/sdX"
+	@echo "                    a stick that starts the machine's own system under SecPod"
+	@echo "  make debian       boot an installed Debian with these packages under SecPod"
 	@echo "  make image        the disk image of make run: build/image/run.img"
 	@echo "  make check-format formatting against .clang-format (make format applies it)"
 	@echo "  make lint         static analysis"
@@ -49,6 +53,7 @@ help:
 -include tests/guest/build.mk
 -include tests/unit/build.mk
 -include tests/model/build.mk
+-include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
 -include guest-support/build.mk
@@ -72,7 +77,7 @@ setup:
 
 # Everything the guest side of a disk image is made of.
 IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
-	build/tests/linux/initramfs-phases.cpio.gz
+	build/tests/linux/initramfs-phases.cpio.gz $(LINUX_TEST_MODULES)
 
 .PHONY: image run shell run-kvm
 image: all $(IMAGE_PARTS)
@@ -98,16 +103,21 @@ run-kvm: setup
 	scripts/run-kvm --name run-kvm --image build/image/run.img --cpus 2 --live --timeout 300 \
 		--expect 'GUEST: hypervisor SecPodSecPod' --expect 'GUEST: done, 0 failed'
 
+.PHONY: usb
+usb: all
+	scripts/mkusb "$(DEVICE)"
+
 # ---- tests
 
 .PHONY: test system bench
 test: setup
 	@$(MAKE) --no-print-directory check-format lint
 	@$(MAKE) --no-print-directory unit
+	tests/install/test-install
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads $(ATTACK_INITRAMFS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 	scripts/system-tests $(T)
 
 bench: setup

@@ -49,6 +49,9 @@ secpodctl: build/guest-support/secpodctl/secpodctl
 
 -include $(SECPODCTL_OBJECTS:.o=.d)
 
+# What the tests in the emulator need of all that.
+SUPPORT_PARTS := $(GUEST_MODULES) build/tests/linux/initramfs-support.cpio.gz
+
 # ---- Debian packages: build/deb
 
 .PHONY: deb
@@ -59,3 +62,10 @@ deb: setup-deb
 .PHONY: setup-deb
 setup-deb: setup
 	@scripts/setup --deb
+
+# An installed Debian with them, booted under SecPod: as root.
+.PHONY: debian
+debian: deb
+	@$(MAKE) --no-print-directory build/tests/acpi/helper.efi
+	scripts/mkdebian bookworm build/deb build/image/debian.img
+	scripts/system-tests debian

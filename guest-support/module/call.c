@@ -37,9 +37,9 @@ absent:
 	return -ENODEV;
 }
 
-long secpod_call(u32 number, u64 a, u64 b, u64 c)
+long secpod_call(u32 number, u64 a, u64 b, u64 c, u64 d)
 {
-	register u64 r10 __asm__("r10") = 0;
+	register u64 r10 __asm__("r10") = d;
 	long result = (long)(SECPOD_HYPERCALL | number);
 
 	__asm__ volatile("vmcall"
@@ -57,7 +57,7 @@ static int get(u32 number, void *to, size_t size)
 
 	if (!buffer)
 		return -ENOMEM;
-	result = secpod_call(number, virt_to_phys(buffer), PAGE_SIZE, 0);
+	result = secpod_call(number, virt_to_phys(buffer), PAGE_SIZE, 0, 0);
 	if (result >= 0 && (size_t)result < size)
 		result = -EIO;
 	if (result >= 0)

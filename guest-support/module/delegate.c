@@ -29,6 +29,13 @@ static bool wrprotect = true;
 module_param(wrprotect, bool, 0444);
 MODULE_PARM_DESC(wrprotect, "take write access from a range at once at fork (default yes)");
 
+/* Where this kernel keeps the dirty flag of a read-only page; 0: in its place. */
+#ifdef _PAGE_SAVED_DIRTY
+#define SAVED_DIRTY _PAGE_SAVED_DIRTY
+#else
+#define SAVED_DIRTY 0
+#endif
+
 static unsigned long argument(struct ftrace_regs *fregs, unsigned int n)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -50,6 +57,12 @@ static void leave(void *pgd)
 #endif
 }
 
+/* With page-table isolation an address space has a second root behind the first. 0: none. */
+static u64 user_root(const struct mm_struct *mm)
+{
+	return boot_cpu_has(X86_FEATURE_PTI) ? __pa(mm->pgd) + PAGE_SIZE : 0;
+}
+
 /* No task uses it any more; what is in CR3 somewhere is there because nothing else was needed yet. */
 static void on_exit_mmap(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
 			 struct ftrace_regs *fregs)
@@ -60,7 +73,7 @@ static void on_exit_mmap(unsigned long ip, unsigned long parent, struct ftrace_o
 		return;
 	on_each_cpu_mask(mm_cpumask(mm), leave, mm->pgd, true);
 	/* Busy, or not a page table: the kernel's own stores will do. */
-	(void)secpod_call(9u, __pa(mm->pgd), boot_cpu_has(X86_FEATURE_PTI) ? 1 : 0, 0);
+	(void)secpod_call(SECPOD_CALL_UNPIN, __pa(mm->pgd), user_root(mm), 0, 0);
 }
 
 /* Will the kernel take write access from its pages? As in copy_page_range() and vma_needs_copy(). */
@@ -80,7 +93,8 @@ static void on_copy_page_range(unsigned long ip, unsigned long parent, struct ft
 		return;
 	/* dup_mmap() holds mmap_lock for writing, and flushes the parent's TLBs at its end. */
 	while (start < vma->vm_end) {
-		long next = secpod_call(8u, __pa(vma->vm_mm->pgd), start, vma->vm_end);
+		long next = secpod_call(SECPOD_CALL_WRPROTECT, __pa(vma->vm_mm->pgd), start,
+					vma->vm_end, SAVED_DIRTY);
 
 		if (next <= (long)start)
 			break;
@@ -119,7 +133,7 @@ int delegate_start(void)
 	if (error)
 		return error;
 	/* Nothing to ask for where page tables are the kernel's own. */
-	if (!(info.features & 8u))
+	if (!(info.features & SECPOD_FEATURE_PAGING))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		if (*hooks[i].wanted)

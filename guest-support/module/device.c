@@ -108,9 +108,9 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 	case SECPOD_IOC_STATS:
 		return give_stats((void __user *)argument);
 	case SECPOD_IOC_ACTIVATE:
-		return secpod_call(SECPOD_CALL_ACTIVATE, 0, 0, 0);
+		return secpod_call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0);
 	case SECPOD_IOC_LOCK:
-		return secpod_call(SECPOD_CALL_LOCK, 0, 0, 0);
+		return secpod_call(SECPOD_CALL_LOCK, 0, 0, 0, 0);
 	default:
 		return -ENOTTY;
 	}

@@ -89,7 +89,7 @@ static void fetch(struct work_struct *work)
 
 	for (unsigned int turn = 0; turn < BATCHES_MAX; turn++) {
 		long got = secpod_call(SECPOD_CALL_LOG_READ, virt_to_phys(batch),
-				       SECPOD_LOG_READ_MAX, 0);
+				       SECPOD_LOG_READ_MAX, 0, 0);
 
 		for (long i = 0; i < got; i++) {
 			keep(&batch[i]);

@@ -30,7 +30,7 @@
 int secpod_find(void);
 
 /* secpod_call - a hypercall. Result: as the ABI has it; negative errno. */
-long secpod_call(u32 number, u64 a, u64 b, u64 c);
+long secpod_call(u32 number, u64 a, u64 b, u64 c, u64 d);
 
 /* secpod_get_info, secpod_get_stats - INFO and STATS. Result: 0, negative errno. May sleep. */
 int secpod_get_info(struct secpod_info *info);

@@ -165,6 +165,7 @@ static const struct part parts[] = {
 	{"phases", phases_main, true},
 	/* What comes after it has the module loaded. */
 	{"support", support_main, true},
+	{"requests", requests_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},
 	/* What the exec bench executes: a program that only starts and ends. */
