@@ -227,7 +227,7 @@ static void op_module(void)
 	static const uint64_t bits[] = {PW_KERNEL_RW, PW_KERNEL_RO, PW_KERNEL_RX, 0};
 	const uint64_t slot = find_slot(
 		model.world.swapper, PW_MODULES + dice(2) * 8 * SIZE_2M + dice(4) * PAGE_SIZE, 1);
-	const uint64_t page = (ARENA_FIRST + ARENA_ROOTS + dice(6)) << PAGE_SHIFT;
+	const uint64_t page = (ARENA_FIRST + ARENA_ROOTS + dice(4)) << PAGE_SHIFT;
 	uint64_t value = bits[dice(4)];
 
 	if (!slot)
@@ -262,6 +262,13 @@ static void op_split(void)
 	machine_store(slot, set_to, &value);
 }
 
+static void op_access(void)
+{
+	bool kernel;
+
+	machine_access(some_address(&kernel) | 1);
+}
+
 static void op_load(void)
 {
 	machine_load(dice(16) ? some_root() : arena_frame() << PAGE_SHIFT);
@@ -285,9 +292,10 @@ static const struct {
 	void (*run)(void);
 	uint32_t weight;
 } operations[] = {
-	{op_store, 20},	    {op_take_out, 8},	 {op_put_back, 4},    {op_map, 24},   {op_unmap, 8},
-	{op_recycle, 8},    {op_new_root, 2},	 {op_load, 5},	      {op_settle, 2}, {op_flags, 2},
-	{machine_walk, 40}, {machine_switch, 2}, {machine_reuse, 16}, {op_module, 8}, {op_split, 4},
+	{op_store, 20},	     {op_take_out, 8}, {op_put_back, 4},   {op_map, 24},
+	{op_unmap, 8},	     {op_recycle, 8},  {op_new_root, 2},   {op_load, 5},
+	{op_settle, 2},	     {op_flags, 2},    {machine_walk, 40}, {machine_switch, 2},
+	{machine_reuse, 16}, {op_module, 8},   {op_access, 16},	   {op_split, 4},
 };
 
 void guest_step(void)
