@@ -237,11 +237,26 @@ static void play_others(void)
 	}
 }
 
-static void before_exchange(struct paging_world *world)
+/* What an entry references has a reference for it, as long as the entry can be found. */
+static void check_referenced(uint64_t gpa, uint64_t entry)
+{
+	const struct frames *frames = &model.world.paging.frames;
+	const uint32_t level = (uint32_t)type_now(gpa >> PAGE_SHIFT);
+	const uint64_t word = frame_read(frames, pte_table_frame(entry));
+
+	if (!pte_is_table(entry, level))
+		return;
+	MODEL_CHECK(frame_word_type(word) == (enum frame_type)(level - 1), gpa, word);
+	MODEL_CHECK(frame_word_refs(word) > 0, gpa, word);
+}
+
+static void before_exchange(struct paging_world *world, uint64_t gpa, uint64_t next)
 {
 	(void)world;
-	if (dice(4) == 0)
+	if (!model.threaded && dice(4) == 0)
 		play_others();
+	check_referenced(gpa, __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED));
+	check_referenced(gpa, next);
 }
 
 static void flush(void *context)
@@ -595,7 +610,7 @@ void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 	model.sets_flags = seed & 4u;
 	pw_open(&model.world);
 	model.world.paging.ops = ops;
-	model.world.before_exchange = threaded ? NULL : before_exchange;
+	model.world.before_exchange = before_exchange;
 	MODEL_CHECK(ept_flush_init(&model.flush, cpus, &flush_ops) == 0, cpus, 0);
 	for (uint32_t i = 0; i < cpus; i++) {
 		struct cpu *cpu = &model.cpu[i];
