@@ -169,13 +169,13 @@ static void sync_roots(struct cpu *cpu)
 
 	if (cpu->trims == trims)
 		return;
-	cpu->trims = trims;
 	while (load_root(cpu, cpu->cr3) == -EAGAIN)
 		(void)sched_yield();
 	MODEL_CHECK(paging_root_known(paging_cpu(cpu), cpu->cr3), cpu->cr3, 0);
 	paging_roots_trim(&model.world.paging, paging_cpu(cpu));
 	for (uint32_t i = 0; i < PAGING_CPU_ROOTS; i++)
 		cpu->target[i] = PAGING_NO_ROOT;
+	__atomic_store_n(&cpu->trims, trims, __ATOMIC_RELEASE);
 }
 
 static struct cpu *enter_guest(void)
@@ -266,11 +266,16 @@ static void flush(void *context)
 	(void)ept_flush_map(&model.flush, this_cpu->number, &model.world.ept.ept);
 }
 
-static void trim_roots(void *context)
+static bool trim_roots(void *context)
 {
-	__atomic_fetch_add(&model.trims, 1u, __ATOMIC_SEQ_CST);
+	const uint64_t trims = __atomic_add_fetch(&model.trims, 1u, __ATOMIC_SEQ_CST);
+	bool all = true;
+
 	sync_roots(this_cpu);
 	flush(context);
+	for (uint32_t i = 0; i < model.cpus; i++)
+		all = all && __atomic_load_n(&model.cpu[i].trims, __ATOMIC_ACQUIRE) >= trims;
+	return all;
 }
 
 /*

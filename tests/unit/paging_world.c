@@ -98,13 +98,18 @@ static void flush(void *context)
 	ept_reclaim_until(&world->ept.ept, ticket);
 }
 
-static void trim_roots(void *context)
+static bool trim_roots(void *context)
 {
 	struct paging_world *world = context;
 
 	world->trims++;
+	if (world->trims_late) {
+		world->trims_late--;
+		return false;
+	}
 	for (uint32_t i = 0; i < PW_CPUS; i++)
 		paging_roots_trim(&world->paging, &world->cpu[i]);
+	return true;
 }
 
 /* ---- the guest */
