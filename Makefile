@@ -34,6 +34,7 @@ help:
 	@echo "  make fuzz         fuzzers on this machine (FUZZ_RUNS=200000 each)"
 	@echo "  make test         everything below, but bench"
 	@echo "  make unit         unit tests on this machine"
+	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
