@@ -13,7 +13,7 @@ endif
 MONITOR_CC ?= gcc
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # No SSE, no red zone: interrupts and the guest's vector state. No host header: newlib's, then the compiler's.
-MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fpie -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-ffunction-sections -fdata-sections $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -I. \
 	-nostdinc -isystem build/newlib/include -isystem $(shell $(MONITOR_CC) -print-file-name=include)
