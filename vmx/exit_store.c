@@ -13,12 +13,11 @@
 #include "vmx/audit.h"
 #include "vmx/delegation.h"
 #include "vmx/exit.h"
+#include "vmx/exit_text.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 #include "vmx/store_emulate.h"
-
-#define USER_HALF_END (1ULL << 47)
 
 static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
 
@@ -51,17 +50,9 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	const uint32_t tries = 16;
-	int error = guest_read(gpa, old, sizeof(*old));
+	struct store_exit *s = context;
 
-	(void)context;
-	for (uint32_t i = 0; !error && i < tries; i++) {
-		error = guest_cmpxchg64(gpa, old, store_change_apply(change, *old));
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	return text_update(s->vcpu, gpa, change, old, &s->refused);
 }
 
 static int read_source(void *context, uint64_t gva, void *to, size_t len)
@@ -146,13 +137,6 @@ static void refuse(struct store_exit *s, uint8_t rule, uint64_t gpa, uint64_t de
 		guest_inject(s->vcpu, VECTOR_GP, 0);
 }
 
-/* Linux writes its text through pages of the lower half that no user can reach, interrupts off. */
-static bool is_text_poke(const struct store_exit *s)
-{
-	return (s->type == FRAME_CODE || s->type == FRAME_CODE_DYN) && s->gva < USER_HALF_END &&
-	       !(s->paging.rflags & RFLAGS_IF);
-}
-
 static void store(struct store_exit *s, uint64_t gpa)
 {
 	const uint64_t rip = vmread(VMCS_GUEST_RIP);
@@ -167,14 +151,8 @@ static void store(struct store_exit *s, uint64_t gpa)
 	result = decode(s, rip);
 	if (!result && s->paging.cpl != 0)
 		result = -EACCES;
-	if (!result && !table && !is_text_poke(s)) {
+	if (!result && !table && !text_is_poke(s->vcpu, gpa, s->gva, rip, s->paging.rflags)) {
 		refuse(s, SECPOD_RULE_CODE_STORE, gpa, rip, true);
-		return;
-	}
-	/* Linux patches itself: on record, and done unless policy has it otherwise. */
-	if (!result && !table &&
-	    audit_refuse(s->vcpu, SECPOD_RULE_CODE_STORE, gpa, s->gva, rip, false)) {
-		guest_inject(s->vcpu, VECTOR_GP, 0);
 		return;
 	}
 	if (!result)

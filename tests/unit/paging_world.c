@@ -57,7 +57,7 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	world->last_slot = slot;
 	if (rule_of(rule)->mandatory)
 		return true;
-	return !world->let_pass && rule != SECPOD_RULE_CODE_NEW;
+	return !world->let_pass && SECPOD_RULE_DEFAULT(rule) != SECPOD_ANSWER_LOG;
 }
 
 static void flush(void *context)
