@@ -10,6 +10,7 @@
 #include "vmm/log.h"
 #include "vmm/panic.h"
 #include "vmx/audit.h"
+#include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
@@ -151,14 +152,21 @@ static void purge_targets(struct vcpu *vcpu, uint64_t root)
 		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
-/* What is in CR3 becomes one of the CPU's roots, or the first of them. */
+/*
+ * What is in CR3 becomes one of the CPU's roots, or the first of them. Again and again while another CPU
+ * is at the same tables, which does not wait for this one.
+ */
 static int load_present(struct vcpu *vcpu)
 {
 	uint64_t evicted = PAGING_NO_ROOT;
 	int error;
 
+	/* delegation_paging_on() will ask. */
 	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG))
 		return 0;
+	/* Other kinds of paging have other tables. */
+	if (!(vmread(VMCS_GUEST_EFER) & EFER_LMA))
+		return -EINVAL;
 	do {
 		error = paging_root_load(&vmx.paging, vcpu->paging,
 					 vmread(VMCS_GUEST_CR3) & PTE_ADDR, &evicted);
@@ -177,6 +185,7 @@ static void forget_other_roots(struct vcpu *vcpu)
 void delegation_sync(struct vcpu *vcpu)
 {
 	const uint64_t trims = __atomic_load_n(&vmx.root_trims, __ATOMIC_SEQ_CST);
+	int error;
 
 	if (!__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE) ||
 	    (vcpu->delegating && vcpu->root_trims == trims))
@@ -189,11 +198,35 @@ void delegation_sync(struct vcpu *vcpu)
 		vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
 	}
-	if (load_present(vcpu))
-		panic("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
-		      ") are not those of a Linux this version knows",
-		      vcpu->cpu->index, vmread(VMCS_GUEST_CR3));
+	error = load_present(vcpu);
+	if (error) {
+		/* Only at ACTIVE. It cannot run on, and the others cannot run as before. */
+		log_error("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
+			  ") are not those of a Linux this version knows (error %d)",
+			  vcpu->cpu->index, vmread(VMCS_GUEST_CR3), -error);
+		exit_triple_fault(vcpu);
+	}
 	forget_other_roots(vcpu);
+}
+
+void delegation_reset(struct vcpu *vcpu)
+{
+	if (!vcpu->delegating)
+		return;
+	paging_roots_forget(&vmx.paging, vcpu->paging);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
+int delegation_paging_on(struct vcpu *vcpu, uint64_t efer)
+{
+	const uint64_t cr3 = vmread(VMCS_GUEST_CR3);
+
+	if (efer & EFER_LMA)
+		return delegation_load(vcpu, cr3);
+	/* Tables of another kind cannot be judged. */
+	(void)refuse(NULL, SECPOD_RULE_PT_ROOT, cr3, 0, cr3);
+	return -EPERM;
 }
 
 /* The operand, and with process-context identifiers the same without invalidation. */
@@ -219,6 +252,35 @@ int delegation_load(struct vcpu *vcpu, uint64_t operand)
 		return error == -EAGAIN ? error : -EPERM;
 	add_targets(vcpu, operand);
 	return 0;
+}
+
+static bool delegating(void)
+{
+	return __atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE);
+}
+
+int delegation_protect(uint64_t gpa)
+{
+	int result;
+
+	/* Of a kind of its own: not to become, and cease to be, a page table. */
+	if (delegating())
+		return paging_make_constant(&vmx.paging, gpa >> PAGE_SHIFT);
+	result = ept_protect(&vmx.ept, gpa, PAGE_SIZE, EPT_READ);
+	return result < 0 ? result : 0;
+}
+
+void delegation_unprotect(uint64_t gpa)
+{
+	if (delegating())
+		(void)paging_free_constant(&vmx.paging, this_vcpu()->paging, gpa >> PAGE_SHIFT);
+	else
+		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, vmx.ept.ordinary);
+}
+
+bool delegation_settle(struct vcpu *vcpu, uint64_t gpa)
+{
+	return delegating() && !paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
 }
 
 /* Ordinary memory, and to stay that until frame_release(). */

@@ -24,6 +24,14 @@ void delegation_note_root(uint64_t root);
 int delegation_activate(void *context);
 int delegation_lock(void *context);
 
+/*
+ * delegation_reset - the CPU is in the state after INIT: paging is off.
+ * delegation_paging_on - it is to be turned on, with efer and what is in CR3 then. Result: as
+ * delegation_load().
+ */
+void delegation_reset(struct vcpu *vcpu);
+int delegation_paging_on(struct vcpu *vcpu, uint64_t efer);
+
 /* delegation_sync - in root mode before every entry with a new EPT generation. */
 void delegation_sync(struct vcpu *vcpu);
 
@@ -39,6 +47,20 @@ int delegation_load(struct vcpu *vcpu, uint64_t operand);
  * written.
  */
 int delegation_write(uint64_t gpa, const void *from, uint64_t len);
+
+/*
+ * delegation_protect - the page at gpa (page aligned) is read-only from here on, with paging delegation
+ * or without; to be followed by an invalidation. Result: 0; negative errno: it is not.
+ * delegation_unprotect - and is the guest's again.
+ */
+int delegation_protect(uint64_t gpa);
+void delegation_unprotect(uint64_t gpa);
+
+/*
+ * delegation_settle - an EPT violation at gpa that nothing explains: has the page been left read-only
+ * when it became ordinary memory? Result: true when the guest may try again.
+ */
+bool delegation_settle(struct vcpu *vcpu, uint64_t gpa);
 
 /*
  * delegation_violation - an EPT violation at gpa: a store to a page table or to code, or the CPU's

@@ -52,7 +52,7 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 		return;
 	}
 	vmx.idt_frame = 0;
-	(void)ept_protect(&vmx.ept, gpa & PAGE_MASK, PAGE_SIZE, vmx.ept.ordinary);
+	delegation_unprotect(gpa & PAGE_MASK);
 }
 
 void exit_ept_violation(struct vcpu *vcpu)
@@ -92,6 +92,8 @@ void exit_ept_violation(struct vcpu *vcpu)
 	if (result >= 0)
 		return;
 	if (result == -ENOENT && violation_is_over(gpa, qualification))
+		return;
+	if (result == -ENOENT && delegation_settle(vcpu, gpa))
 		return;
 	/*
 	 * Above the 48 bits that four levels of EPT translate, or more of such space than the pool has tables

@@ -13,7 +13,6 @@
 #include "vmx/state.h"
 
 #define USER_HALF_END (1ULL << 47)
-#define TRIES_MAX 16u
 /* The instructions of one memcpy() or memset() lie within so many bytes. */
 #define WRITER_BYTES 512u
 
@@ -118,18 +117,17 @@ static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
 	return 0;
 }
 
+static uint64_t apply(void *operand, uint64_t old)
+{
+	return store_change_apply(operand, old);
+}
+
 static int write_code(void *context)
 {
 	const struct text_exit *t = context;
-	int error = guest_read(t->gpa, t->old, sizeof(*t->old));
+	struct store_change copy = *t->change;
 
-	for (uint32_t i = 0; !error && i < TRIES_MAX; i++) {
-		error = guest_cmpxchg64(t->gpa, t->old, store_change_apply(t->change, *t->old));
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	return paging_code_store(&vmx.paging, t->gpa, apply, &copy, t->old);
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */

@@ -114,7 +114,9 @@ static void protect_idt(const struct vcpu *vcpu)
 		log_warn("the IDT is no page of its own; its contents are only looked at");
 		return;
 	}
-	if (ept_protect(&vmx.ept, walk.gpa, PAGE_SIZE, EPT_READ) >= 0)
+	if (delegation_protect(walk.gpa))
+		log_warn("the IDT's page cannot be protected; its contents are only looked at");
+	else
 		vmx.idt_frame = walk.gpa;
 }
 

@@ -24,7 +24,7 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 3u
+#define SECPOD_ABI_MINOR 4u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -59,7 +59,28 @@
 #define SECPOD_STAT_RAM 0x0eu	      /* bytes of RAM the guest has */
 #define SECPOD_STAT_RAM_4K 0x0fu      /* bytes of it that EPT maps with 4 KiB pages */
 #define SECPOD_STAT_NMI_QUEUED 0x10u  /* NMIs that met the monitor in root mode or came as exits */
-#define SECPOD_STAT_COUNT 0x11u
+/* Paging delegation; all 0 without it. */
+#define SECPOD_STAT_TABLES_PENDING 0x11u  /* page tables without references, not released yet */
+#define SECPOD_STAT_TABLES_PROMOTED 0x12u /* frames that became page tables */
+#define SECPOD_STAT_TABLES_RELEASED 0x13u /* and memory again */
+#define SECPOD_STAT_PT_STORES 0x14u	  /* entries changed by trap or request */
+#define SECPOD_STAT_PT_FLAGS 0x15u	  /* accessed and dirty flags set in the CPU's place */
+#define SECPOD_STAT_PT_REFUSED 0x16u	  /* stores to page tables refused */
+#define SECPOD_STAT_PT_FLUSHES 0x17u	  /* invalidations on all CPUs asked for by it */
+#define SECPOD_STAT_COUNT 0x18u
+/* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
+#define SECPOD_STAT_FRAMES 0x20u
+#define SECPOD_FRAME_L1 1u /* page tables, by level */
+#define SECPOD_FRAME_L2 2u
+#define SECPOD_FRAME_L3 3u
+#define SECPOD_FRAME_L4 4u
+#define SECPOD_FRAME_CODE 5u	 /* the kernel's text */
+#define SECPOD_FRAME_CODE_DYN 6u /* code that came later, or may go */
+#define SECPOD_FRAME_RODATA 7u	 /* constants */
+#define SECPOD_FRAME_TRAMP 8u	 /* start-up code of CPUs */
+#define SECPOD_FRAME_EFI_RT 9u	 /* runtime services of the firmware */
+#define SECPOD_FRAME_SECURE 10u	 /* the monitor's */
+#define SECPOD_FRAME_KINDS 11u
 /* Exits of one basic reason, all CPUs: SECPOD_STAT_EXIT_REASON + reason. */
 #define SECPOD_STAT_EXIT_REASON 0x1000u
 /* The same of one CPU: SECPOD_STAT_CPU_EXIT_REASON + (cpu << 8) + reason. */

@@ -74,15 +74,21 @@ static bool is_constant(uint64_t leaf)
 }
 
 /*
- * The constants are what is read-only first: of the image's pages that were given back after boot
- * some are read-only as well, for a module that got them.
+ * The image lies in memory in one piece. Its constants are what is read-only first: of its pages
+ * that were given back after boot some are read-only as well, for a module that got them.
  */
 static int find_image(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	const uint64_t gpa = pte_leaf_frame(leaf, level) << PAGE_SHIFT;
+
 	if (!is_image(va))
 		return 0;
-	if (!paging->image.begin)
+	if (!paging->image.begin) {
 		paging->image.begin = va;
+		paging->image_gpa = gpa;
+	}
+	if (gpa - paging->image_gpa != va - paging->image.begin)
+		return -EINVAL;
 	paging->image.end = va + pte_span(level);
 	if (!is_constant(leaf))
 		return 0;
@@ -468,13 +474,35 @@ int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_
 	return error;
 }
 
+int paging_make_constant(struct paging *paging, uint64_t frame)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	if (frame_type(&paging->frames, frame) == FRAME_RODATA)
+		return 0;
+	error = frame_set(&paging->frames, frame, FRAME_NONE, FRAME_RODATA);
+	if (!error)
+		error = paging_protect(paging, frame, FRAME_RODATA);
+	if (error == -ENOMEM)
+		(void)frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+	return error < 0 ? error : 0;
+}
+
+int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+{
+	const int error = frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+
+	return error ? error : paging_settle(paging, cpu, frame);
+}
+
 int paging_lock(struct paging *paging)
 {
 	if (!paging->active)
 		return -EPERM;
-	paging->locked_range[0] = paging->image;
-	paging->locked_range[1] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
-	paging->locked_ranges = 2;
+	paging->locked_range[0] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
+	paging->locked_ranges = 1;
 	__atomic_store_n(&paging->locked, true, __ATOMIC_RELEASE);
 	return 0;
 }

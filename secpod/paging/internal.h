@@ -21,6 +21,7 @@ struct tree_root {
 	uint32_t level;
 	enum table_half half; /* levels 1 to 3 */
 	uint64_t va;	      /* kernel half */
+	uint64_t leaf; /* a large leaf it takes the place of: what its entries were; 0: none */
 };
 
 /*
@@ -41,13 +42,22 @@ void promote_end(struct promotion *promotion);
 int promote_tree(struct paging *paging, struct paging_cpu *cpu, const struct tree_root *root);
 
 /*
- * reference_take - what the entry value at place references gets a reference: a table of the next
- * level (promoted first, if it is ordinary memory), or code. Result: 0, or as promote_judge().
+ * reference_take - what the entry value, made of old at place, references gets a reference: a table of
+ * the next level (promoted first, if it is ordinary memory), or code. Of a table that takes the place
+ * of a large leaf the entries are judged as what becomes of the leaf's pieces. Result: 0, or as
+ * promote_judge().
  * reference_drop - and gives it back; what has none left is retired.
  */
 int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t value);
+		   uint64_t old, uint64_t value);
 void reference_drop(struct paging *paging, const struct pte_place *place, uint64_t value);
+
+/*
+ * code_hold - code (frame number) stays code until code_drop(). Result: 0, -ENOENT (it is none),
+ * -EAGAIN (it is just becoming code, or ceasing to be), -EOVERFLOW.
+ */
+int code_hold(struct paging *paging, uint64_t frame);
+void code_drop(struct paging *paging, uint64_t frame);
 
 /* retire - an admitted table has lost its last reference (or may have: it is asked again). */
 void retire(struct paging *paging, uint64_t frame);

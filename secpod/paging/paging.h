@@ -64,8 +64,8 @@ struct paging_cpu {
 	uint64_t root[PAGING_CPU_ROOTS];
 };
 
-/* Linear addresses whose translation is frozen at LOCK: the kernel's image, the CPU entry area. */
-#define PAGING_RANGES 2u
+/* Linear addresses whose entries are frozen at LOCK: the CPU entry area. Of the image: judge.c. */
+#define PAGING_RANGES 1u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;
@@ -99,13 +99,13 @@ struct paging {
 	/* Direct map: linear address of physical 0, and its end. base 0: not found. */
 	struct paging_range direct;
 	struct paging_range image;     /* of the kernel */
+	uint64_t image_gpa;	       /* where it lies, in one piece */
 	struct paging_range constants; /* in it */
 	struct paging_range locked_range[PAGING_RANGES];
 	uint32_t locked_ranges;
-	/* Upper halves, frozen at LOCK; of ROOT_KIND_USER at its first load. */
+	/* Upper halves, as they are at ACTIVE; of ROOT_KIND_USER with page-table isolation only. */
 	uint64_t template[ROOT_KINDS][PT_ENTRIES - PT_KERNEL_FIRST];
-	uint32_t template_known; /* bit by root kind */
-	struct spinlock template_lock;
+	uint32_t template_known; /* bit by root kind; does not change after ACTIVE */
 
 	/* Retired tables, oldest first: no references, still page tables. */
 	struct spinlock retired_lock;
@@ -170,11 +170,16 @@ int paging_root_load(struct paging *paging, struct paging_cpu *cpu, uint64_t roo
 /* paging_root_known - is root (gpa) among those this CPU may load? */
 bool paging_root_known(const struct paging_cpu *cpu, uint64_t root);
 
-/* paging_roots_trim - keep only what is in CR3. On the CPU itself. */
+/*
+ * paging_roots_trim - keep only what is in CR3. On the CPU itself.
+ * paging_roots_forget - nor that: paging is off, and CR3 will be asked for before it is on.
+ */
 void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
+void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu);
 
 /*
- * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old).
+ * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old), which is asked
+ * once or several times, and reads nothing of the guest's memory.
  * *old: what was there. Result: 0; -ENOENT (slot lies in no page table: let the guest try again, or
  * do as with other memory); -EAGAIN (let the guest try again); -EPERM (refused, recorded);
  * -EFAULT (no memory), -ENOMEM.
@@ -182,6 +187,13 @@ void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
 typedef uint64_t (*paging_change)(void *operand, uint64_t old);
 int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old);
+
+/*
+ * paging_code_store - the same for the kernel's code, which no rule is asked about: the caller has.
+ * Result: as paging_store(); -ENOENT: slot lies in no code.
+ */
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old);
 
 /*
  * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
@@ -196,6 +208,14 @@ int paging_flag_update(struct paging *paging, uint64_t slot);
  * something else), -EAGAIN, -EFAULT (no memory of the guest's), -ENOMEM.
  */
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
+
+/*
+ * paging_make_constant - memory (frame number) becomes constant, if it is not already; to be followed by
+ * an invalidation. Result: 0, -EBUSY (it is something else), -EFAULT (no memory), -ENOMEM.
+ * paging_free_constant - and memory again. Result: 0, -EBUSY (it was none), or as paging_settle().
+ */
+int paging_make_constant(struct paging *paging, uint64_t frame);
+int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
 
 /*
  * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before

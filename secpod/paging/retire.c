@@ -38,7 +38,7 @@ static void list_add(struct paging *paging, uint32_t number)
 	if (paging->retired_last)
 		info_of(paging, paging->retired_last)->next = number;
 	else
-		paging->retired_first = number;
+		__atomic_store_n(&paging->retired_first, number, __ATOMIC_RELAXED);
 	paging->retired_last = number;
 	paging->retired_count++;
 }
@@ -50,7 +50,7 @@ static void list_remove(struct paging *paging, uint32_t number)
 	if (info->previous)
 		info_of(paging, info->previous)->next = info->next;
 	else
-		paging->retired_first = info->next;
+		__atomic_store_n(&paging->retired_first, info->next, __ATOMIC_RELAXED);
 	if (info->next)
 		info_of(paging, info->next)->previous = info->previous;
 	else
@@ -82,7 +82,9 @@ void retire(struct paging *paging, uint64_t frame)
 		if (info->retired)
 			list_remove(paging, number);
 		/* The mark first: who referenced it before is covered by an invalidation begun now. */
-		info->epoch = __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&info->epoch,
+				 __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST),
+				 __ATOMIC_RELAXED);
 		if (!maps_users(info, word))
 			list_add(paging, number);
 	}
@@ -143,6 +145,19 @@ static int take_off(struct paging *paging, uint32_t number, uint64_t *word)
 	return error;
 }
 
+/*
+ * Is the first of the list covered by an invalidation? Without the lock, so that a store need not wait
+ * for it: what is missed now is found by the next one. The number may be somebody else's by now,
+ * but what it stands for stays memory that can be read.
+ */
+static bool may_release(struct paging *paging)
+{
+	const uint32_t number = __atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED);
+
+	return number && __atomic_load_n(&info_of(paging, number)->epoch, __ATOMIC_RELAXED) <
+				 __atomic_load_n(&paging->flush_done, __ATOMIC_RELAXED);
+}
+
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 {
 	while (limit-- > 0) {
@@ -150,7 +165,7 @@ void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 		uint64_t word = 0;
 		int error = -EAGAIN;
 
-		if (!__atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED))
+		if (!may_release(paging))
 			return;
 		spin_lock(&paging->retired_lock);
 		number = paging->retired_first;

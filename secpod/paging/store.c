@@ -61,7 +61,7 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 	uint64_t found = *old;
 
 	if (!error && counted)
-		error = reference_take(paging, cpu, place, next);
+		error = reference_take(paging, cpu, place, *old, next);
 	if (error)
 		return error;
 	if (counted)
@@ -139,6 +139,28 @@ static int reclaim_root(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	return paging_settle(paging, cpu, frame);
 }
 
+/*
+ * The entry of a user's page, with no more to it than judge_is_plain() says. Result: 0; -EAGAIN: it
+ * is another one, or changed in between, and nothing was done.
+ */
+static int store_plain(const struct paging *paging, uint64_t slot, paging_change change,
+		       void *operand, uint64_t *old)
+{
+	uint64_t *entry = guest_word_open(slot);
+	uint64_t next;
+	bool done;
+
+	if (!entry)
+		return -EFAULT;
+	*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	next = change(operand, *old);
+	done = judge_is_plain(paging, *old, next) &&
+	       __atomic_compare_exchange_n(entry, old, next, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+	guest_word_close();
+	return done ? 0 : -EAGAIN;
+}
+
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old, bool pair)
 {
@@ -152,6 +174,13 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
+	if (frame_word_type(word) == FRAME_L1 && info->half == HALF_USER) {
+		error = store_plain(paging, slot, change, operand, old);
+		if (error != -EAGAIN) {
+			frame_unlock(&paging->frames, frame);
+			return error;
+		}
+	}
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
@@ -209,6 +238,26 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	else if (error == -EPERM)
 		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
 	retire_sweep(paging, cpu, SWEEP_STORE);
+	return error;
+}
+
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	uint32_t tries = 0;
+	/* Else it could be a page table by the time it is written. */
+	int error = code_hold(paging, frame);
+
+	if (error)
+		return error;
+	error = read_entry(slot, old);
+	if (!error) {
+		do
+			error = guest_cmpxchg64(slot, old, change(operand, *old));
+		while (error == -EAGAIN && ++tries < TRIES_MAX);
+	}
+	code_drop(paging, frame);
 	return error;
 }
 

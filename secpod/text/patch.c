@@ -76,19 +76,21 @@ bool patch_is_prefix_swap(uint8_t before, uint8_t after)
 }
 
 enum patch_state patch_judge(const struct patch_site *site, const uint8_t now[PATCH_BYTES],
-			     uint32_t extent, const struct patch_targets *targets)
+			     uint32_t *extent, const struct patch_targets *targets)
 {
 	if (now[0] == PATCH_INT3)
 		return PATCH_OPEN;
-	if (extent <= PATCH_BYTES && !memcmp(now, site->original, extent ? extent : 1))
+	if (*extent <= PATCH_BYTES && !memcmp(now, site->original, *extent ? *extent : 1))
 		return PATCH_ORIGINAL;
 	for (uint32_t i = 0; i < FORMS; i++) {
 		/* What was patched behind it would be left over. */
-		if (extent <= forms[i].length && is_form(&forms[i], site, now, targets))
-			return forms[i].state;
+		if (*extent > forms[i].length || !is_form(&forms[i], site, now, targets))
+			continue;
+		*extent = forms[i].length;
+		return forms[i].state;
 	}
-	return extent <= 1 && patch_is_prefix_swap(site->original[0], now[0]) ? PATCH_NOP
-									      : PATCH_REFUSED;
+	return *extent <= 1 && patch_is_prefix_swap(site->original[0], now[0]) ? PATCH_NOP
+									       : PATCH_REFUSED;
 }
 
 static bool has_tail(const struct patch_form *form, const struct patch_site *site, uint32_t first,

@@ -37,7 +37,7 @@ enum patch_state {
 struct patch_site {
 	uint64_t va;		       /* of the first byte */
 	uint8_t original[PATCH_BYTES]; /* before its first patch */
-	uint8_t extent;		       /* bytes from the first that have been patched since */
+	uint8_t extent;		       /* bytes from the first that are part of a patch since */
 };
 
 /* What targets are asked of. */
@@ -48,11 +48,11 @@ struct patch_targets {
 };
 
 /*
- * patch_judge - what is the site when its bytes are now[]? extent: of site, with what the store adds.
- * Result: PATCH_REFUSED: none of the forms.
+ * patch_judge - what is the site when its bytes are now[]? *extent: of site, with what the store adds;
+ * becomes that of the form, if that is longer. Result: PATCH_REFUSED: none of the forms.
  */
 enum patch_state patch_judge(const struct patch_site *site, const uint8_t now[PATCH_BYTES],
-			     uint32_t extent, const struct patch_targets *targets);
+			     uint32_t *extent, const struct patch_targets *targets);
 
 /*
  * patch_tail_judge - may bytes [first, first + count) of an open site become bytes[]? first: at least

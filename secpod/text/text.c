@@ -96,9 +96,20 @@ static void drop(struct text *text, uint64_t va)
 	}
 }
 
-/* ---- stores */
+/* The site before va, nearest to it, that may go on there; NULL: none. */
+static struct text_site *find_before(struct text *text, uint64_t va)
+{
+	for (uint32_t back = 1; back < PATCH_BYTES; back++) {
+		struct text_site *site = find(text, va - back);
 
-/* One store, and what is at its place. */
+		if (site)
+			return site;
+	}
+	return NULL;
+}
+
+/* ---- stores. Sites do not overlap: what is kept of each is what was measured. */
+
 struct judged {
 	struct text *text;
 	const struct text_code *code;
@@ -122,6 +133,32 @@ static struct patch_targets targets_of(const struct text_code *code)
 	return (struct patch_targets){code->is_code, code->context};
 }
 
+/* Put back what of the site lies in the len bytes at va. */
+static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes, uint64_t len)
+{
+	for (uint32_t i = 0; i < patch->extent; i++) {
+		if (patch->va + i - va < len)
+			bytes[patch->va + i - va] = patch->original[i];
+	}
+}
+
+/* A site where there was none. */
+static struct text_site *new_site(const struct judged *j)
+{
+	struct text_site *site = add(j->text, j->va);
+
+	if (!site)
+		return NULL;
+	read_around(j->code, j->va, site->patch.original);
+	for (uint64_t va = j->va + 1; va < j->va + PATCH_BYTES; va++) {
+		const struct text_site *other = find(j->text, va);
+
+		if (other)
+			restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+	}
+	return site;
+}
+
 /* INT3 opens a site. */
 static int open_site(const struct judged *j, struct text_site *site)
 {
@@ -129,11 +166,9 @@ static int open_site(const struct judged *j, struct text_site *site)
 	int error;
 
 	if (!known)
-		site = add(j->text, j->va);
+		site = new_site(j);
 	if (!site)
 		return -ENOMEM;
-	if (!known)
-		read_around(j->code, j->va, site->patch.original);
 	error = j->code->write(j->code->context);
 	if (!error) {
 		site->state = PATCH_OPEN;
@@ -145,23 +180,45 @@ static int open_site(const struct judged *j, struct text_site *site)
 	return error;
 }
 
-/* The first byte, over INT3 or alone: the site is judged whole. */
+/*
+ * Sites behind the first byte of this one, up to end. INT3 that nothing followed may have been a byte of
+ * this one (the displacement of a short jump), and is part of it then.
+ */
+static bool meets_another(const struct judged *j, uint64_t first, uint64_t end)
+{
+	for (uint64_t va = first + 1; va < end; va++) {
+		const struct text_site *other = find(j->text, va);
+
+		if (other && (other->state != PATCH_OPEN || other->patch.extent > 1))
+			return true;
+	}
+	return false;
+}
+
+static void absorb(const struct judged *j, uint64_t first, uint64_t end)
+{
+	for (uint64_t va = first + 1; va < end; va++)
+		drop(j->text, va);
+}
+
+/* The first byte: the site is judged whole. */
 static int close_site(const struct judged *j, struct text_site *site)
 {
 	const struct patch_targets targets = targets_of(j->code);
-	const uint32_t extent = site->patch.extent > j->count ? site->patch.extent : j->count;
+	uint32_t extent = site->patch.extent > j->count ? site->patch.extent : j->count;
 	uint8_t now[PATCH_BYTES];
 	enum patch_state state;
 	int error;
 
 	read_around(j->code, j->va, now);
 	memcpy(now, j->bytes, j->count);
-	state = patch_judge(&site->patch, now, extent, &targets);
-	if (state == PATCH_REFUSED)
+	state = patch_judge(&site->patch, now, &extent, &targets);
+	if (state == PATCH_REFUSED || meets_another(j, j->va, j->va + extent))
 		return -EACCES;
 	error = j->code->write(j->code->context);
 	if (error)
 		return error;
+	absorb(j, j->va, j->va + extent);
 	site->state = (uint8_t)state;
 	site->patch.extent = (uint8_t)extent;
 	if (state == PATCH_ORIGINAL)
@@ -176,12 +233,16 @@ static int fill_site(const struct judged *j, struct text_site *site)
 	const uint32_t first = (uint32_t)(j->va - site->patch.va);
 	int error;
 
-	if (!patch_tail_judge(&site->patch, first, j->count, j->bytes, &targets))
+	if (meets_another(j, site->patch.va, j->va + j->count) ||
+	    !patch_tail_judge(&site->patch, first, j->count, j->bytes, &targets))
 		return -EACCES;
 	error = j->code->write(j->code->context);
-	if (!error && site->patch.extent < first + j->count)
+	if (error)
+		return error;
+	absorb(j, site->patch.va, j->va + j->count);
+	if (site->patch.extent < first + j->count)
 		site->patch.extent = (uint8_t)(first + j->count);
-	return error;
+	return 0;
 }
 
 /* A byte that is patched without INT3: the LOCK prefix, when a second CPU comes or the last but one goes. */
@@ -195,10 +256,9 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 		return -EACCES;
 	if (site)
 		return close_site(j, site);
-	site = add(j->text, j->va);
+	site = new_site(j);
 	if (!site)
 		return -ENOMEM;
-	read_around(j->code, j->va, site->patch.original);
 	error = close_site(j, site);
 	if (error)
 		drop(j->text, j->va);
@@ -207,19 +267,21 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 
 static int judge(const struct judged *j)
 {
-	struct text_site *site = find(j->text, j->va);
+	struct text_site *site = find(j->text, j->va), *before;
+	const bool int3 = j->count == 1 && j->bytes[0] == PATCH_INT3;
 
-	if (j->count == 1 && j->bytes[0] == PATCH_INT3)
+	if (site && int3)
 		return open_site(j, site);
 	if (site && site->state == PATCH_OPEN)
 		return close_site(j, site);
-	for (uint32_t back = 1; !site && back < PATCH_BYTES; back++) {
-		struct text_site *before = find(j->text, j->va - back);
-
-		if (before && before->state == PATCH_OPEN)
-			return fill_site(j, before);
-	}
-	return swap_prefix(j, site);
+	before = site ? NULL : find_before(j->text, j->va);
+	/* INT3 right behind what has been patched of it is taken for a site of its own. */
+	if (before && before->state == PATCH_OPEN &&
+	    (!int3 || before->patch.va + before->patch.extent > j->va))
+		return fill_site(j, before);
+	if (before && before->patch.va + before->patch.extent > j->va)
+		return -EACCES;
+	return int3 ? open_site(j, NULL) : swap_prefix(j, site);
 }
 
 static bool is_same(const struct judged *j)
@@ -239,11 +301,10 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	if (count == 0 || count > sizeof(uint64_t))
 		return -EINVAL;
 	spin_lock(&text->lock);
-	/* Storing the same again changes nothing, whoever does it; but a site is opened by it, too. */
-	if (is_same(&j) && !(count == 1 && bytes[0] == PATCH_INT3))
+	error = judge(&j);
+	/* Storing the same again changes nothing, whoever does it. */
+	if (error == -EACCES && is_same(&j))
 		error = code->write(code->context);
-	else
-		error = judge(&j);
 	if (!error)
 		text->stats.patches++;
 	else if (error == -EACCES)
@@ -313,15 +374,6 @@ void text_measure(struct text *text, uint64_t va, const void *page)
 	text->stats.measured++;
 }
 
-/* Put back what of the site lies in the page. */
-static void restore(const struct patch_site *patch, uint64_t va, uint8_t *page)
-{
-	for (uint32_t i = 0; i < patch->extent; i++) {
-		if (patch->va + i - va < PAGE_SIZE)
-			page[patch->va + i - va] = patch->original[i];
-	}
-}
-
 int text_verify(struct text *text, uint64_t va, uint8_t *page)
 {
 	static const uint8_t none[SHA256_BYTES];
@@ -335,7 +387,7 @@ int text_verify(struct text *text, uint64_t va, uint8_t *page)
 		const struct text_site *site = find(text, at);
 
 		if (site)
-			restore(&site->patch, va, page);
+			restore(&site->patch, va, page, PAGE_SIZE);
 	}
 	spin_unlock(&text->lock);
 	sha256(page, PAGE_SIZE, now);

@@ -57,8 +57,12 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_image := $(unit_paging_sources)
+unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
 unit_sha256 := secpod/text/sha256.c
+unit_patch := secpod/text/patch.c
+unit_kernel_text := secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c

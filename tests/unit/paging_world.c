@@ -9,6 +9,9 @@
 
 struct paging_world *paging_world;
 
+/* Each CPU has one window onto the guest's memory, which is not to be used twice at a time. */
+static _Thread_local bool window_open;
+
 /* ---- vmm/guest_mem.h: all RAM but the monitor's */
 
 bool guest_range_ok(uint64_t gpa, uint64_t len)
@@ -23,6 +26,7 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 	const uint64_t *from;
 	uint64_t *words = to;
 
+	assert_false(window_open);
 	if (!guest_range_ok(gpa, len))
 		return -EFAULT;
 	assert_int_equal(gpa % sizeof(*from) | len % sizeof(*from), 0);
@@ -32,8 +36,24 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 	return 0;
 }
 
+uint64_t *guest_word_open(uint64_t gpa)
+{
+	if (gpa % sizeof(uint64_t) || !guest_range_ok(gpa, sizeof(uint64_t)))
+		return NULL;
+	assert_false(window_open);
+	window_open = true;
+	return (uint64_t *)(paging_world->ram + gpa);
+}
+
+void guest_word_close(void)
+{
+	assert_true(window_open);
+	window_open = false;
+}
+
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 {
+	assert_false(window_open);
 	if (gpa % sizeof(uint64_t))
 		return -EINVAL;
 	if (!guest_range_ok(gpa, sizeof(uint64_t)))
@@ -284,6 +304,14 @@ static void count_references(struct paging_world *world, uint32_t *refs)
 				refs[world->cpu[i].root[slot]]++;
 		}
 	}
+	/* What user mode's upper halves have in common is kept for the next ones. */
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
+		const uint64_t entry = paging->template[ROOT_KIND_USER][i];
+
+		if ((paging->template_known & 1u << ROOT_KIND_USER) &&
+		    i + PT_KERNEL_FIRST != LDT_REMAP_INDEX && pte_is_table(entry, PT_LEVELS))
+			refs[pte_table_frame(entry)]++;
+	}
 	for (uint64_t frame = 0; frame < PW_FRAMES; frame++) {
 		const enum frame_type type = frame_type(&paging->frames, frame);
 
@@ -328,6 +356,7 @@ void pw_check(struct paging_world *world)
 	uint32_t *refs = calloc(PW_FRAMES, sizeof(*refs));
 	uint64_t tables = 0;
 	uint32_t typed[PW_RAM / SIZE_2M] = {0};
+	uint64_t of_type[FRAME_TYPES] = {0};
 
 	assert_non_null(refs);
 	count_references(world, refs);
@@ -345,6 +374,7 @@ void pw_check(struct paging_world *world)
 			assert_int_equal(frame_word_refs(word), refs[frame]);
 		}
 		typed[frame >> 9] += type != FRAME_NONE;
+		of_type[type] += type != FRAME_NONE;
 		if (type == FRAME_SECURE)
 			continue;
 		assert_int_equal(ept_lookup(&world->ept.ept, frame << PAGE_SHIFT, &leaf), 0);
@@ -355,6 +385,8 @@ void pw_check(struct paging_world *world)
 	}
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		assert_int_equal(paging->frames.typed[i], typed[i]);
+	for (uint32_t type = 0; type < FRAME_TYPES; type++)
+		assert_int_equal(paging->frames.of_type[type], of_type[type]);
 	assert_int_equal(paging->infos.used, tables);
 	free(refs);
 }

@@ -256,7 +256,7 @@ static void info_describes_the_monitor(void **state)
 	w.policy.answer[SECPOD_RULE_CR4] = SECPOD_ANSWER_PANIC;
 	assert_int_equal(call(SECPOD_CALL_INFO, 0x1008, sizeof(info), 0, 0), sizeof(info));
 	memcpy(&info, w.ram + 0x1008, sizeof(info));
-	assert_int_equal(info.abi_version, 3);
+	assert_int_equal(info.abi_version, SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR);
 	assert_int_equal(info.features, SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT);
 	assert_int_equal(info.phase, SECPOD_PHASE_GUEST);
 	assert_int_equal(info.rule_count, SECPOD_RULE_COUNT);
