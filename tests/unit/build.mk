@@ -60,6 +60,7 @@ unit_paging_life := $(unit_paging_sources)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
+unit_paging_code := $(unit_paging_sources)
 unit_sha256 := secpod/text/sha256.c
 unit_patch := secpod/text/patch.c
 unit_kernel_text := secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c
