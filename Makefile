@@ -48,6 +48,7 @@ help:
 -include tests/linux/build.mk
 -include tests/guest/build.mk
 -include tests/unit/build.mk
+-include tests/model/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
 

@@ -46,13 +46,25 @@ static void flush(void *context)
 	vmx_flush_ept();
 }
 
-/* Each CPU passes delegation_sync() before it enters the guest with the new generation. */
-static void trim_roots(void *context)
+/* A CPU that waits for its start has no roots. */
+static bool has_trimmed(const struct vcpu *vcpu, uint64_t trims)
 {
+	return !vcpu->delegating || vcpu->waiting_for_sipi ||
+	       __atomic_load_n(&vcpu->root_trims, __ATOMIC_ACQUIRE) >= trims;
+}
+
+/* Each CPU passes delegation_sync() before it enters the guest with the new generation. */
+static bool trim_roots(void *context)
+{
+	const uint64_t trims = __atomic_add_fetch(&vmx.root_trims, 1u, __ATOMIC_SEQ_CST);
+	bool all = true;
+
 	(void)context;
-	__atomic_fetch_add(&vmx.root_trims, 1u, __ATOMIC_SEQ_CST);
 	delegation_sync(this_vcpu());
 	vmx_flush_ept();
+	for (uint32_t i = 0; i < vmx.handoff->cpu_count; i++)
+		all = has_trimmed(vmx.vcpu[i], trims) && all;
+	return all;
 }
 
 int delegation_init(void)
@@ -190,7 +202,6 @@ void delegation_sync(struct vcpu *vcpu)
 	if (!__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE) ||
 	    (vcpu->delegating && vcpu->root_trims == trims))
 		return;
-	vcpu->root_trims = trims;
 	if (!vcpu->delegating) {
 		vcpu->delegating = true;
 		cr3_targets_clear(&vcpu->cr3_targets);
@@ -207,6 +218,7 @@ void delegation_sync(struct vcpu *vcpu)
 		exit_triple_fault(vcpu);
 	}
 	forget_other_roots(vcpu);
+	__atomic_store_n(&vcpu->root_trims, trims, __ATOMIC_RELEASE);
 }
 
 void delegation_reset(struct vcpu *vcpu)
@@ -278,9 +290,16 @@ void delegation_unprotect(uint64_t gpa)
 		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, vmx.ept.ordinary);
 }
 
-bool delegation_settle(struct vcpu *vcpu, uint64_t gpa)
+int delegation_settle(struct vcpu *vcpu, uint64_t gpa)
 {
-	return delegating() && !paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
+	int error;
+
+	if (!delegating())
+		return -ENOENT;
+	if (gpa >> PAGE_SHIFT >= vmx.paging.frames.count)
+		return -EFAULT;
+	error = paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
+	return error == -EFAULT || error == -ENOMEM ? error : 0;
 }
 
 /* Ordinary memory, and to stay that until frame_release(). */

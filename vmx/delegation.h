@@ -57,10 +57,11 @@ int delegation_protect(uint64_t gpa);
 void delegation_unprotect(uint64_t gpa);
 
 /*
- * delegation_settle - an EPT violation at gpa that nothing explains: has the page been left read-only
- * when it became ordinary memory? Result: true when the guest may try again.
+ * delegation_settle - an EPT violation at gpa that nothing explains: the page has been left read-only when
+ * it became ordinary memory, or has just become something else. Result: 0: the guest may try again;
+ * -ENOENT (no paging delegation), -EFAULT (no memory of the guest's), -ENOMEM.
  */
-bool delegation_settle(struct vcpu *vcpu, uint64_t gpa);
+int delegation_settle(struct vcpu *vcpu, uint64_t gpa);
 
 /*
  * delegation_violation - an EPT violation at gpa: a store to a page table or to code, or the CPU's

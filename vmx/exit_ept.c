@@ -93,7 +93,9 @@ void exit_ept_violation(struct vcpu *vcpu)
 		return;
 	if (result == -ENOENT && violation_is_over(gpa, qualification))
 		return;
-	if (result == -ENOENT && delegation_settle(vcpu, gpa))
+	if (result == -ENOENT)
+		result = delegation_settle(vcpu, gpa);
+	if (result == 0)
 		return;
 	/*
 	 * Above the 48 bits that four levels of EPT translate, or more of such space than the pool has tables

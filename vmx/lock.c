@@ -189,7 +189,8 @@ void lock_watch(struct vcpu *vcpu, uint64_t operand)
 	const uint64_t entry = rdmsr(MSR_LSTAR);
 	enum text_state text;
 
-	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST)
+	/* The step to ACTIVE may be under way on another CPU. */
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST || vcpu->delegating)
 		return;
 	delegation_note_root(root);
 	if (!entry)

@@ -47,8 +47,11 @@ struct paging_ops {
 	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
 	/* All CPUs invalidate EPT translations; old EPT tables are freed (ept_flush_map()). */
 	void (*flush)(void *context);
-	/* All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. */
-	void (*trim_roots)(void *context);
+	/*
+	 * All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. Result: true
+	 * when all have; false when one in root mode has not come to it yet.
+	 */
+	bool (*trim_roots)(void *context);
 	void *context;
 };
 

@@ -57,6 +57,9 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
+unit_paging_rules_locked := $(unit_paging_rules)
+unit_paging_bugs := $(unit_paging_rules)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)

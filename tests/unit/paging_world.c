@@ -98,13 +98,18 @@ static void flush(void *context)
 	ept_reclaim_until(&world->ept.ept, ticket);
 }
 
-static void trim_roots(void *context)
+static bool trim_roots(void *context)
 {
 	struct paging_world *world = context;
 
 	world->trims++;
+	if (world->trims_late) {
+		world->trims_late--;
+		return false;
+	}
 	for (uint32_t i = 0; i < PW_CPUS; i++)
 		paging_roots_trim(&world->paging, &world->cpu[i]);
+	return true;
 }
 
 /* ---- the guest */
@@ -296,6 +301,24 @@ int pw_load(struct paging_world *world, uint32_t cpu, uint64_t root)
 
 /* ---- invariants, recomputed */
 
+static bool is_special_root(const struct paging *paging, uint64_t frame)
+{
+	const uint64_t word = frame_read(&paging->frames, frame);
+
+	return frame_word_type(word) == FRAME_L4 && (word & FRAME_PERMANENT) &&
+	       table_info_root_kind(table_info_of(&paging->infos, frame_word_info(word))) ==
+		       ROOT_KIND_SPECIAL;
+}
+
+/* What else a leaf executes, where policy lets it, has no references. */
+static void count_code(const struct paging *paging, uint32_t *refs, uint64_t first, uint64_t count)
+{
+	for (uint64_t frame = first; frame < first + count; frame++) {
+		if (frame_type(&paging->frames, frame) == FRAME_CODE_DYN)
+			refs[frame]++;
+	}
+}
+
 static void count_references(struct paging_world *world, uint32_t *refs)
 {
 	const struct paging *paging = &world->paging;
@@ -319,14 +342,16 @@ static void count_references(struct paging_world *world, uint32_t *refs)
 
 		if (!frame_is_table(type))
 			continue;
+		/* Activation keeps its references to these. */
+		refs[frame] += is_special_root(paging, frame);
 		for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 			const uint64_t entry = pw_peek((frame << PAGE_SHIFT) + i * 8);
 
 			if (pte_is_table(entry, type)) {
 				refs[pte_table_frame(entry)]++;
 			} else if (pte_is_leaf(entry, type) && pte_is_kernel_exec(entry)) {
-				for (uint64_t j = 0; j < pte_leaf_frames(type); j++)
-					refs[pte_leaf_frame(entry, type) + j]++;
+				count_code(paging, refs, pte_leaf_frame(entry, type),
+					   pte_leaf_frames(type));
 			}
 		}
 	}

@@ -49,6 +49,7 @@ struct paging_world {
 	uint64_t swapper;    /* gpa of the kernel's root */
 	uint64_t flushes;
 	uint64_t trims;
+	uint32_t trims_late; /* so many times to come the other CPUs have not trimmed yet */
 	/* What was refused: how often by rule, and the last one. */
 	uint32_t refusals[SECPOD_RULE_COUNT];
 	uint32_t last_rule;

@@ -184,6 +184,22 @@ static void test_a_cpu_forgets_all_its_roots(void **state)
 	assert_nothing_refused();
 }
 
+/* The page of a root that is over is used again while a CPU, in root mode, still keeps it. */
+static void test_a_root_kept_by_a_cpu_is_waited_for(void **state)
+{
+	const uint64_t root = process();
+
+	(void)state;
+	assert_int_equal(pw_load(&world, 1, root), 0);
+	assert_int_equal(pw_load(&world, 1, world.swapper), 0);
+	assert_int_equal(pw_poke(&world, 0, pw_slot(root, USER_VA, 4), 0), 0);
+	world.trims_late = 2;
+	assert_int_equal(pw_poke(&world, 0, root + PAGE_SIZE / 2, 0x1234), 0);
+	assert_int_equal(world.trims, 3);
+	assert_int_equal(type_at(root), FRAME_NONE);
+	assert_nothing_refused();
+}
+
 /* ---- code */
 
 static uint64_t module_page;
@@ -276,6 +292,7 @@ int main(void)
 		TEST(test_isolation_has_no_third_kind, open_isolated),
 		TEST(test_without_isolation_there_is_one_upper_half, open_world),
 		TEST(test_a_cpu_forgets_all_its_roots, open_world),
+		TEST(test_a_root_kept_by_a_cpu_is_waited_for, open_world),
 		TEST(test_code_is_written_only_while_it_is_code, open_world),
 		TEST(test_a_constant_page_becomes_nothing_else, open_world),
 	};
