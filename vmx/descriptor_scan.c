@@ -187,9 +187,9 @@ void descriptor_scan(struct vcpu *vcpu)
 	compare_idt(&look);
 }
 
-void descriptor_scan_cpuid(struct vcpu *vcpu)
+void descriptor_scan_often(struct vcpu *vcpu)
 {
-	vcpu->cpuids_left = DESCRIPTOR_SCAN_CPUIDS;
+	vcpu->often_left = DESCRIPTOR_SCAN_OFTEN;
 	descriptor_scan(vcpu);
 }
 

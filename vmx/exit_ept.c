@@ -34,9 +34,9 @@ static void record(const struct vcpu *vcpu, uint64_t gpa, uint64_t qualification
 }
 
 /* SDM "Information About NMI Unblocking Due to IRET": the IRET will be executed again. */
-static void restore_nmi_blocking(const struct vcpu *vcpu, uint64_t qualification)
+static void restore_nmi_blocking(const struct vcpu *vcpu)
 {
-	if ((qualification & EPT_QUAL_NMI_UNBLOCKING) && !(vcpu->event.info & EVENT_VALID))
+	if (!(vcpu->event.info & EVENT_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 }
@@ -55,26 +55,30 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 	delegation_unprotect(gpa & PAGE_MASK);
 }
 
+static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint64_t gpa,
+							 uint64_t qualification)
+{
+	bool first;
+	enum secure_answer answer =
+		secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first);
+
+	if (first)
+		record(vcpu, gpa, qualification);
+	if (answer == SECURE_REFUSE)
+		guest_inject(vcpu, VECTOR_GP, 0);
+}
+
 void exit_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	bool first;
 	int result;
 
-	restore_nmi_blocking(vcpu, qualification);
-	switch (secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first)) {
-	case SECURE_RETRY:
-		if (first)
-			record(vcpu, gpa, qualification);
+	if (qualification & EPT_QUAL_NMI_UNBLOCKING)
+		restore_nmi_blocking(vcpu);
+	if (secure_space_contains(&vmx.secure, gpa)) {
+		touch_secure_space(vcpu, gpa, qualification);
 		return;
-	case SECURE_REFUSE:
-		if (first)
-			record(vcpu, gpa, qualification);
-		guest_inject(vcpu, VECTOR_GP, 0);
-		return;
-	case SECURE_NOT_OURS:
-		break;
 	}
 
 	if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame &&

@@ -52,14 +52,12 @@ static bool is_writer(enum writer writer, uint64_t rip, bool learn)
 	return known && rip - known + WRITER_BYTES < 2 * WRITER_BYTES;
 }
 
-bool text_is_poke(const struct vcpu *vcpu, uint64_t gpa, uint64_t gva, uint64_t rip,
-		  uint64_t rflags)
+bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 {
 	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
 	const enum frame_type type = frame_word_type(word);
 	const bool fluid = word & FRAME_FLUID;
 
-	(void)vcpu;
 	if ((type != FRAME_CODE && type != FRAME_CODE_DYN) || gva >= USER_HALF_END ||
 	    (rflags & RFLAGS_IF))
 		return false;

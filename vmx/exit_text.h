@@ -13,8 +13,7 @@
  * text_is_poke - does the store at rip to gva (gpa: code) come the way that Linux's own stores to its text
  * come? The first one after ACTIVE shows which address space and which instructions that is.
  */
-bool text_is_poke(const struct vcpu *vcpu, uint64_t gpa, uint64_t gva, uint64_t rip,
-		  uint64_t rflags);
+bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags);
 
 /*
  * text_update - store_memory.update for code. *refused: set when a rule refuses it, which is on record then.

@@ -45,11 +45,12 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 		.efer = vmread(VMCS_GUEST_EFER),
 		.rflags = vmread(VMCS_GUEST_RFLAGS),
 		.physical_bits = vcpu->caps.physical_bits,
-		.pages_1g = guest_has_1g_pages(),
+		.pages_1g = vmx.pages_1g,
 		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
 	};
 
-	for (unsigned int i = 0; i < 4; i++)
+	/* PAE paging only. */
+	for (unsigned int i = 0; !(paging.efer & EFER_LMA) && i < 4; i++)
 		paging.pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	return paging;
 }

@@ -19,6 +19,7 @@
 #include "vmx/launch.h"
 #include "vmx/lock.h"
 #include "vmx/exit.h"
+#include "vmx/guest_state.h"
 #include "vmx/msr_policy.h"
 #include "vmx/state.h"
 
@@ -126,7 +127,8 @@ static int init_vcpus(struct page_pool *pool)
 			return -ENOMEM;
 		vcpu->vmxon_region = page_pool_alloc(pool);
 		vcpu->vmcs = page_pool_alloc(pool);
-		if (!vcpu->vmxon_region || !vcpu->vmcs)
+		vcpu->store_cache = page_pool_alloc(pool);
+		if (!vcpu->vmxon_region || !vcpu->vmcs || !vcpu->store_cache)
 			return -ENOMEM;
 		vcpu->cpu = cpu;
 		vcpu->flush = &vmx.flush.cpu[i];
@@ -174,6 +176,7 @@ int vmx_init(const struct secpod_handoff *handoff, struct page_pool *pool, char 
 	vmx.pool = pool;
 	vmx.stats = handoff->config.flags & SECPOD_CFG_DEBUG_STATS;
 	vmx.physical_bits = common_physical_bits;
+	vmx.pages_1g = guest_has_1g_pages();
 	vmx.cpuid_machine = (struct cpuid_machine){~0u, ~0u, ~0u, vmx.stats};
 
 	error = init_ept(pool);

@@ -333,6 +333,17 @@ bool judge_is_harmless(uint64_t old, uint64_t next)
 	return !((old | next) & PTE_P) || !((old ^ next) & ~HARMLESS);
 }
 
+bool judge_is_template(const struct paging *paging, const struct table_info *info, uint32_t index,
+		       uint64_t value)
+{
+	return __atomic_load_n(&paging->locked, __ATOMIC_ACQUIRE) && index >= PT_KERNEL_FIRST &&
+	       info->root_kind != ROOT_KIND_SPECIAL && index != LDT_REMAP_INDEX &&
+	       (__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) &
+		1u << info->root_kind) &&
+	       (value & PTE_P) &&
+	       judge_is_harmless(paging->template[info->root_kind][index - PT_KERNEL_FIRST], value);
+}
+
 bool judge_admits_code(const struct paging *paging, const struct pte_place *place, uint64_t next)
 {
 	return place->half == HALF_KERNEL && place->level == 1 && pte_is_kernel_exec(next) &&

@@ -38,6 +38,13 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 bool judge_is_harmless(uint64_t old, uint64_t next);
 
 /*
+ * judge_is_template - is this entry of the upper half of a root, that info is of, the one which
+ * was frozen at LOCK for all roots of its kind? Then it obeys the rules as that one did.
+ */
+bool judge_is_template(const struct paging *paging, const struct table_info *info, uint32_t index,
+		       uint64_t value);
+
+/*
  * judge_is_plain - the short answer for nearly every change there is: in a table of level 1 of a
  * user half, old becomes nothing, or a page of a user in ordinary memory. Then no rule is broken, in
  * whatever phase, and there is no reference to take or to give back. When it says no, the rules

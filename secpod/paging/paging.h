@@ -10,6 +10,7 @@
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
+ *	request.c	the guest asks for changes (request.h)
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *	code.c		code comes: the image is measured, and each new page
@@ -29,6 +30,7 @@
 #include <stdint.h>
 
 #include "ept/ept.h"
+#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
@@ -52,6 +54,8 @@ struct paging_ops {
 	 * when all have; false when one in root mode has not come to it yet.
 	 */
 	bool (*trim_roots)(void *context);
+	/* The calling CPU gives up those that it has not in CR3, now. */
+	void (*trim_own)(void *context);
 	void *context;
 };
 
@@ -63,6 +67,8 @@ struct paging_ops {
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
 	uint64_t code[PT_ENTRIES]; /* a page of code, while it is measured */
+	/* A list of requests, read once. */
+	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
 	uint64_t root[PAGING_CPU_ROOTS];
 };

@@ -145,15 +145,15 @@ static int claim_tree(struct promotion *p, const struct tree_root *root)
 
 	if (error)
 		return error;
+	if (root->level == 1)
+		return 0;
 	entry = read_table(p->cpu, root->frame, root->level);
 	if (!entry)
 		return -EFAULT;
-	if (root->level == 1)
-		return 0;
 	info = info_of_frame(p->paging, root->frame);
 	if (root->level == PT_LEVELS)
 		set_root_kind(p->paging, info, entry);
-	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+	for (uint32_t i = 0; (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
 		if (!pte_is_table(entry[i], root->level) ||
 		    frame_type(&p->paging->frames, pte_table_frame(entry[i])) != FRAME_NONE)
 			continue;
@@ -404,12 +404,41 @@ static void drop_entries(struct promotion *p, const struct table_info *info, uin
 	}
 }
 
-static int judge_one(struct promotion *p, const struct pte_place *place, uint64_t old,
-		     uint64_t value)
+/*
+ * The upper half of a root is that of all the others, entry by entry: the rules have been asked
+ * before, and the reference is what is left to take. Result: is it, and was it taken?
+ */
+static bool take_template_entry(struct promotion *p, const struct table_info *info, uint32_t index,
+				uint64_t value)
 {
-	int error = judge_entry(p->paging, place, old, value);
+	struct frames *frames = &p->paging->frames;
+	const uint64_t frame = pte_table_frame(value);
+	const struct table_info *child;
 
-	return error ? error : take_judged(p, place, old, value);
+	if (!judge_is_template(p->paging, info, index, value) ||
+	    frame_get(frames, frame, PT_LEVELS - 1))
+		return false;
+	child = info_of_frame(p->paging, frame);
+	if (child->half == HALF_KERNEL && child->va == pte_canonical(index * pte_span(PT_LEVELS)))
+		return true;
+	if (frame_put(frames, frame))
+		retire(p->paging, frame);
+	return false;
+}
+
+static int judge_one(struct promotion *p, const struct table_info *info, uint32_t level,
+		     uint32_t index, uint64_t old, uint64_t value)
+{
+	struct pte_place place;
+	int error;
+
+	if (level == 1 && info->half == HALF_USER && judge_is_plain(p->paging, old, value))
+		return 0;
+	if (level == PT_LEVELS && take_template_entry(p, info, index, value))
+		return 0;
+	place = pte_place_of(p->paging, info, level, index);
+	error = judge_entry(p->paging, &place, old, value);
+	return error ? error : take_judged(p, &place, old, value);
 }
 
 static void count_user_entries(struct table_info *info, const uint64_t *entry)
@@ -445,18 +474,23 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		count_user_entries(info, entry);
 	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
-		const uint64_t old = root->leaf ? pte_piece(root->leaf, root->level + 1, i) : 0;
-		struct pte_place place;
+		uint64_t old = 0;
 		int error;
 
+		if (!root->leaf)
+			i = pte_next_present(entry, i);
+		else
+			old = pte_piece(root->leaf, root->level + 1, i);
+		if (i == PT_ENTRIES)
+			break;
 		if (!((entry[i] | old) & PTE_P))
 			continue;
-		place = pte_place_of(paging, info, root->level, i);
-		error = judge_one(p, &place, old, entry[i]);
+		error = judge_one(p, info, root->level, i, old, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
 			return error;
 		}
+		info->references += pte_is_reference(entry[i], root->level);
 	}
 	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);

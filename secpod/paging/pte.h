@@ -86,6 +86,31 @@ static inline bool pte_is_kernel_exec(uint64_t leaf)
 	return !(leaf & (PTE_US | PTE_NX));
 }
 
+/* The first present entry of a table at index i or behind; PT_ENTRIES: none. Most tables are nearly empty. */
+static inline uint32_t pte_next_present(const uint64_t *entry, uint32_t i)
+{
+	while (i < PT_ENTRIES) {
+		const uint64_t *e = &entry[i];
+
+		if (i % 8 == 0 &&
+		    !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P)) {
+			i += 8;
+			continue;
+		}
+		if (*e & PTE_P)
+			return i;
+		i++;
+	}
+	return i;
+}
+
+/* Does the entry hold a reference: to a table, or to code? */
+static inline bool pte_is_reference(uint64_t entry, uint32_t level)
+{
+	return pte_is_table(entry, level) ||
+	       (pte_is_leaf(entry, level) && pte_is_kernel_exec(entry));
+}
+
 /* The linear address with bits 63:48 as bit 47. */
 static inline uint64_t pte_canonical(uint64_t va)
 {

@@ -91,6 +91,20 @@ void retire(struct paging *paging, uint64_t frame)
 	spin_unlock(&paging->retired_lock);
 }
 
+uint32_t retire_doom(struct paging *paging, uint64_t frame)
+{
+	uint32_t number = 0;
+
+	spin_lock(&paging->retired_lock);
+	if (frame_retire(&paging->frames, frame) && !frame_doom(&paging->frames, frame)) {
+		number = (uint32_t)frame_word_info(frame_read(&paging->frames, frame));
+		if (info_of(paging, number)->retired)
+			list_remove(paging, number);
+	}
+	spin_unlock(&paging->retired_lock);
+	return number;
+}
+
 /*
  * The frame is doomed by us, and off the list. What it references is read before it can be written
  * again. Result: 0, -ENOMEM (it stays a page table, in the list).
@@ -100,19 +114,18 @@ static int release(struct paging *paging, struct paging_cpu *cpu, uint32_t numbe
 	const struct table_info *info = info_of(paging, number);
 	const uint64_t frame = info->frame;
 	const uint32_t level = (uint32_t)frame_word_type(word);
-	const uint64_t *entry = read_table(cpu, frame, level);
+	/* Nearly always Linux has cleared the entries by now. */
+	const uint64_t *entry = info->references ? read_table(cpu, frame, level) : NULL;
 
-	if (!entry || paging_protect(paging, frame, FRAME_NONE) < 0) {
+	if ((info->references && !entry) || paging_protect(paging, frame, FRAME_NONE) < 0) {
 		frame_undoom(&paging->frames, frame);
 		retire(paging, frame);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
-		if (entry[i] & PTE_P) {
-			const struct pte_place place = pte_place_of(paging, info, level, i);
+	for (uint32_t i = 0; entry && (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
+		const struct pte_place place = pte_place_of(paging, info, level, i);
 
-			reference_drop(paging, &place, entry[i]);
-		}
+		reference_drop(paging, &place, entry[i]);
 	}
 	frame_free(&paging->frames, frame);
 	table_info_free(&paging->infos, number);

@@ -89,6 +89,13 @@ static void count_user_entries(struct table_info *info, const struct pte_place *
 		__atomic_fetch_sub(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
 }
 
+static void count_references(struct table_info *info, const struct pte_place *place, uint64_t old,
+			     uint64_t next)
+{
+	info->references += pte_is_reference(next, place->level);
+	info->references -= pte_is_reference(old, place->level);
+}
+
 static int store_locked(struct paging *paging, struct paging_cpu *cpu,
 			const struct pte_place *place, paging_change change, void *operand,
 			uint64_t *old, uint64_t *next)
@@ -203,8 +210,10 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
-	if (!error)
+	if (!error) {
 		count_user_entries(info, &place, *old, next);
+		count_references(info, &place, *old, next);
+	}
 	dead = !error && place.level == PT_LEVELS && table_info_user_entries(info) == 0;
 	pair = pair && !error && clears_pair(paging, &place, info, *old, next);
 	frame_unlock(&paging->frames, frame);
@@ -290,21 +299,24 @@ static uint64_t with_flags(uint64_t entry, uint32_t level)
 
 int paging_flag_update(struct paging *paging, uint64_t slot)
 {
+	uint32_t tries = TRIES_MAX;
 	uint64_t word, old, next;
+	uint64_t *entry;
 	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
 		return error;
-	slot &= ~(sizeof(old) - 1);
-	error = read_entry(slot, &old);
-	for (uint32_t i = 0; !error && i < TRIES_MAX; i++) {
-		next = with_flags(old, (uint32_t)frame_word_type(word));
-		if (next == old)
-			break;
-		error = guest_cmpxchg64(slot, &old, next);
-		if (error != -EAGAIN)
-			break;
-		error = 0;
+	entry = guest_word_open(slot & ~(sizeof(*entry) - 1));
+	if (entry) {
+		old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		do {
+			next = with_flags(old, (uint32_t)frame_word_type(word));
+		} while (next != old && tries-- &&
+			 !__atomic_compare_exchange_n(entry, &old, next, false, __ATOMIC_SEQ_CST,
+						      __ATOMIC_RELAXED));
+		guest_word_close();
+	} else {
+		error = -EFAULT;
 	}
 	frame_unlock(&paging->frames, slot >> PAGE_SHIFT);
 	__atomic_fetch_add(&paging->stats.flag_updates, 1u, __ATOMIC_RELAXED);

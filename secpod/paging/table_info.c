@@ -85,6 +85,7 @@ void table_info_free(struct table_infos *infos, uint32_t number)
 	info->half = 0;
 	info->retired = 0;
 	info->judged = 0;
+	info->references = 0;
 	/* These another CPU may be looking at. */
 	__atomic_store_n(&info->epoch, 0ULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&info->user_entries, 0u, __ATOMIC_RELAXED);

@@ -112,6 +112,13 @@ static bool trim_roots(void *context)
 	return true;
 }
 
+static void trim_own(void *context)
+{
+	struct paging_world *world = context;
+
+	paging_roots_trim(&world->paging, &world->cpu[world->own]);
+}
+
 /* ---- the guest */
 
 uint64_t pw_frame(struct paging_world *world)
@@ -229,7 +236,7 @@ static void build_kernel(struct paging_world *world)
 
 void pw_open(struct paging_world *world)
 {
-	const struct paging_ops ops = {refuse, flush, trim_roots, world};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, world};
 	const struct paging_config config = {
 		.ram_top = PW_RAM,
 		.secure_base = PW_SECURE_BASE,
@@ -362,7 +369,7 @@ static void check_table(struct paging_world *world, uint64_t frame, uint64_t wor
 	const struct paging *paging = &world->paging;
 	const uint32_t level = (uint32_t)frame_word_type(word);
 	const struct table_info *info = table_info_of(&paging->infos, frame_word_info(word));
-	uint32_t user = 0;
+	uint32_t user = 0, references = 0;
 
 	assert_int_equal(info->frame, frame);
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
@@ -371,8 +378,10 @@ static void check_table(struct paging_world *world, uint64_t frame, uint64_t wor
 		if (pte_is_table(entry, level))
 			assert_int_equal(frame_type(&paging->frames, pte_table_frame(entry)),
 					 level - 1);
+		references += pte_is_reference(entry, level);
 		user += level == PT_LEVELS && i < PT_KERNEL_FIRST && (entry & PTE_P);
 	}
+	assert_int_equal(info->references, references);
 	if (level == PT_LEVELS)
 		assert_int_equal(info->user_entries, user);
 }
