@@ -13,7 +13,7 @@ MONITOR_LDFLAGS := -static-pie -nostdlib -Wl,-T,vmm/monitor.lds -Wl,--no-dynamic
 	-Wl,--orphan-handling=error -Wl,-z,text -Wl,-z,noexecstack -Wl,-z,norelro \
 	-Wl,-z,max-page-size=4096 -Wl,--hash-style=sysv
 
-MONITOR_SRC := $(sort $(wildcard vmm/*.[cS] vmx/*.[cS] ept/*.[cS] secpod/*.[cS] secpod/paging/*.[cS]))
+MONITOR_SRC := $(sort $(wildcard vmm/*.[cS] vmx/*.[cS] ept/*.[cS] secpod/*.[cS] secpod/paging/*.[cS] secpod/text/*.[cS]))
 MONITOR_OBJ := $(patsubst %,build/monitor/%.o,$(MONITOR_SRC))
 MONITOR_LIBC := build/newlib/libc.a
 

@@ -79,7 +79,9 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	world->last_slot = slot;
 	if (rule_of(rule)->mandatory)
 		return true;
-	return !world->let_pass && rule != SECPOD_RULE_CODE_NEW;
+	if (SECPOD_RULE_DEFAULT(rule) == SECPOD_ANSWER_LOG)
+		return world->deny_code;
+	return !world->let_pass;
 }
 
 static void flush(void *context)
