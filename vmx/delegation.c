@@ -8,7 +8,6 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
-#include "vmm/panic.h"
 #include "vmx/audit.h"
 #include "vmx/exit.h"
 #include "vmx/guest_state.h"
@@ -67,10 +66,16 @@ static bool trim_roots(void *context)
 	return all;
 }
 
+static void trim_own(void *context)
+{
+	(void)context;
+	delegation_trim(this_vcpu());
+}
+
 int delegation_init(void)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
 	const struct paging_config config = {
 		.ram_top = handoff->ram_top,
 		.secure_base = handoff->region_base,
@@ -194,10 +199,23 @@ static void forget_other_roots(struct vcpu *vcpu)
 		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
+void delegation_trim(struct vcpu *vcpu)
+{
+	const int error = load_present(vcpu);
+
+	if (error) {
+		/* Only at ACTIVE. It cannot run on, and the others cannot run as before. */
+		log_error("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
+			  ") are not those of a Linux this version knows (error %d)",
+			  vcpu->cpu->index, vmread(VMCS_GUEST_CR3), -error);
+		exit_triple_fault(vcpu);
+	}
+	forget_other_roots(vcpu);
+}
+
 void delegation_sync(struct vcpu *vcpu)
 {
 	const uint64_t trims = __atomic_load_n(&vmx.root_trims, __ATOMIC_SEQ_CST);
-	int error;
 
 	if (!__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE) ||
 	    (vcpu->delegating && vcpu->root_trims == trims))
@@ -209,15 +227,7 @@ void delegation_sync(struct vcpu *vcpu)
 		vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
 	}
-	error = load_present(vcpu);
-	if (error) {
-		/* Only at ACTIVE. It cannot run on, and the others cannot run as before. */
-		log_error("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
-			  ") are not those of a Linux this version knows (error %d)",
-			  vcpu->cpu->index, vmread(VMCS_GUEST_CR3), -error);
-		exit_triple_fault(vcpu);
-	}
-	forget_other_roots(vcpu);
+	delegation_trim(vcpu);
 	__atomic_store_n(&vcpu->root_trims, trims, __ATOMIC_RELEASE);
 }
 

@@ -35,6 +35,9 @@ int delegation_paging_on(struct vcpu *vcpu, uint64_t efer);
 /* delegation_sync - in root mode before every entry with a new EPT generation. */
 void delegation_sync(struct vcpu *vcpu);
 
+/* delegation_trim - the CPU may load what it has in CR3, and no other root, without an exit. */
+void delegation_trim(struct vcpu *vcpu);
+
 /*
  * delegation_load - MOV to CR3 with this operand, from ACTIVE on. Result: 0; -EPERM: #GP(0);
  * -EAGAIN: the guest executes it again.

@@ -31,15 +31,16 @@ void exit_init(struct vcpu *vcpu);
 void exit_sipi(struct vcpu *vcpu);
 /* exit_instruction.c */
 void exit_undefined(struct vcpu *vcpu);
-void exit_vmcall(struct vcpu *vcpu);
-/* exit_vmcall_init - once: what hypercalls reach. */
-void exit_vmcall_init(void);
 void exit_invd(struct vcpu *vcpu);
 void exit_xsetbv(struct vcpu *vcpu);
 void exit_task_switch(struct vcpu *vcpu);
 /* exit_msr.c */
 void exit_rdmsr(struct vcpu *vcpu);
 void exit_wrmsr(struct vcpu *vcpu);
+/* exit_vmcall.c */
+void exit_vmcall(struct vcpu *vcpu);
+/* exit_vmcall_init - once: what hypercalls reach. */
+void exit_vmcall_init(void);
 /* exit.c */
 void exit_triple_fault(struct vcpu *vcpu);
 

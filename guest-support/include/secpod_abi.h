@@ -24,10 +24,11 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 4u
+#define SECPOD_ABI_MINOR 5u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
+#define SECPOD_FEATURE_PAGING (1u << 3)	   /* page tables are read-only; PT_SET to UNPIN answer */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -218,8 +219,8 @@ _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 /*
  * Hypercalls: VMCALL at CPL 0. RAX: SECPOD_HYPERCALL | number; arguments in RDI,
  * RSI, RDX, R10; those that a call does not have must be 0. RAX becomes the result, not negative,
- * or one of the negative SECPOD_E* numbers; every other register is preserved. At another CPL, or
- * with other bits in RAX, VMCALL raises #UD as without VMX.
+ * or one of the negative SECPOD_E* numbers; every other register is preserved, but for RDX when
+ * PT_XCHG succeeds. At another CPL, or with other bits in RAX, VMCALL raises #UD as without VMX.
  *
  * gpa: guest-physical address of memory of the caller, a multiple of 8, the whole of it RAM and
  * none of it SecPod's: else -EFAULT (unaligned: -EINVAL), and nothing is written.
@@ -230,8 +231,10 @@ _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 #define SECPOD_HYPERCALL_NUMBER 0xffffu
 
 /* Errors, Linux's numbers. */
-#define SECPOD_EPERM 1	 /* not in this phase */
+#define SECPOD_EPERM 1 /* not in this phase; or a rule refuses it, which is recorded by that rule */
+#define SECPOD_ENOENT 2	 /* no page table is there */
 #define SECPOD_EIO 5	 /* the monitor failed at it, nothing the caller did wrong */
+#define SECPOD_EAGAIN 11 /* another CPU is making or unmaking the page table: try again */
 #define SECPOD_ENOMEM 12 /* the monitor has no memory left for it */
 #define SECPOD_EFAULT 14 /* not memory of the guest */
 #define SECPOD_EBUSY 16	 /* another CPU is at it; nothing was done, try again */
@@ -266,6 +269,61 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
  * flags: 0.
  */
 #define SECPOD_CALL_LOCK 3u
+
+/*
+ * Changes of page tables by request, with SECPOD_FEATURE_PAGING (else -EPERM). They are judged as a
+ * store to the same place is: a rule refuses with -EPERM. slot: gpa of the entry, a multiple of 8.
+ * In all of them -ENOENT means that the slot is in ordinary memory, which the caller stores to
+ * himself, and -EAGAIN that he asks again. An error changes nothing.
+ *
+ * PT_SET(slot, value): the entry becomes value. Result: 0.
+ */
+#define SECPOD_CALL_PT_SET 4u
+
+/* PT_XCHG(slot, value): the same. Result: 0, and RDX becomes what the entry was before. */
+#define SECPOD_CALL_PT_XCHG 5u
+
+/*
+ * PT_COMMIT(slot, value): the entry becomes value with the accessed flag of the present entry, and
+ * with its dirty flag if value is writable; only where both are present. Result: 0;
+ * SECPOD_COMMIT_DIRTY: the entry before was dirty, and this one does not say so.
+ */
+#define SECPOD_CALL_PT_COMMIT 6u
+#define SECPOD_COMMIT_DIRTY 1
+
+/*
+ * PT_BATCH(gpa, count): count entries of struct secpod_pt_op, in their order. The list does not
+ * cross a page, and is read once. Result: how many are done. Fewer than count: the next one is in error,
+ * which a call that begins there tells.
+ */
+#define SECPOD_CALL_PT_BATCH 7u
+#define SECPOD_BATCH_MAX 256u
+struct secpod_pt_op {
+	uint64_t slot; /* bits 2:0: SECPOD_PT_OP_* */
+	uint64_t value;
+};
+#define SECPOD_PT_OP_SET 0u
+#define SECPOD_PT_OP_COMMIT 1u
+#define SECPOD_PT_OP_MASK 7u
+
+/*
+ * WRPROTECT(root, begin, end, saved): user pages that lie wholly in [begin, end) of the lower half
+ * are read-only from now on: R/W is cleared in present user leaves of every size. root: gpa of a
+ * topmost page table. begin, end: linear addresses, multiples of 4096. saved: 0; or one bit of those
+ * the CPU ignores, which takes the place of the dirty flag (read-only and dirty is a shadow-stack page
+ * to a CPU that has those).
+ * Result: the linear address up to which that is done; less than end: the call has done its share,
+ * and another one goes on there. TLBs are the caller's to flush. -ENOENT: root is no page table.
+ */
+#define SECPOD_CALL_WRPROTECT 8u
+
+/*
+ * UNPIN(root, pair): an address space that ends: its page tables are ordinary memory again, contents
+ * as they are. pair: 0, or gpa of the second root that page-table isolation has for it. Tables that
+ * others use stay what they are. Result: 0; -EBUSY: a CPU has one of them in CR3; -ENOENT: root is
+ * no page table; -EINVAL, too, for the kernel's own root and those of firmware and CPU start.
+ */
+#define SECPOD_CALL_UNPIN 9u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

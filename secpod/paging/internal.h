@@ -62,6 +62,13 @@ void code_drop(struct paging *paging, uint64_t frame);
 /* retire - an admitted table has lost its last reference (or may have: it is asked again). */
 void retire(struct paging *paging, uint64_t frame);
 
+/*
+ * retire_doom - as retire(), and doomed at once: off every list, the caller's to free after an
+ * invalidation that begins when all it may be reached from is doomed as well. A root goes whatever it
+ * maps. Result: the number of its information; 0: it is in use, permanent, or a CPU is at it.
+ */
+uint32_t retire_doom(struct paging *paging, uint64_t frame);
+
 /* retire_sweep - release up to limit tables that were retired before an invalidation that is over. */
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit);
 

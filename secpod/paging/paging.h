@@ -10,6 +10,7 @@
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
+ *	request.c	the guest asks for changes (request.h)
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *
@@ -28,6 +29,7 @@
 #include <stdint.h>
 
 #include "ept/ept.h"
+#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
@@ -49,6 +51,8 @@ struct paging_ops {
 	 * when all have; false when one in root mode has not come to it yet.
 	 */
 	bool (*trim_roots)(void *context);
+	/* The calling CPU gives up those that it has not in CR3, now. */
+	void (*trim_own)(void *context);
 	void *context;
 };
 
@@ -59,6 +63,8 @@ struct paging_ops {
 /* Room for one table of each level, filled by reading each once. */
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
+	/* A list of requests, read once. */
+	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
 	uint64_t root[PAGING_CPU_ROOTS];
 };

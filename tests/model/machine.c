@@ -603,7 +603,7 @@ void machine_lock(void)
 void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 {
 	const struct ept_flush_ops flush_ops = {forget_translations, kick, relax, NULL};
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, NULL, NULL};
 	uint64_t roots[2];
 
 	memset(&model, 0, sizeof(model));

@@ -36,7 +36,6 @@ unit_phase := secpod/phase.c
 unit_audit_log := secpod/audit_log.c secpod/audit_console.c secpod/phase.c secpod/rules.c \
 	vmm/page_pool.c
 unit_audit_console := $(unit_audit_log)
-unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c
 unit_capabilities := vmx/capabilities.c
 unit_boot_roots := vmx/boot_roots.c
 unit_cr_rules := vmx/cr_rules.c
@@ -52,8 +51,11 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights root activate) \
-	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights root activate \
+	request) secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
+unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
+	$(unit_paging_sources)
+unit_paging_request := $(unit_hypercall)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c

@@ -112,6 +112,13 @@ static bool trim_roots(void *context)
 	return true;
 }
 
+static void trim_own(void *context)
+{
+	struct paging_world *world = context;
+
+	paging_roots_trim(&world->paging, &world->cpu[world->own]);
+}
+
 /* ---- the guest */
 
 uint64_t pw_frame(struct paging_world *world)
@@ -229,7 +236,7 @@ static void build_kernel(struct paging_world *world)
 
 void pw_open(struct paging_world *world)
 {
-	const struct paging_ops ops = {refuse, flush, trim_roots, world};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, world};
 	const struct paging_config config = {
 		.ram_top = PW_RAM,
 		.secure_base = PW_SECURE_BASE,

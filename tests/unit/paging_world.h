@@ -55,6 +55,7 @@ struct paging_world {
 	uint32_t last_rule;
 	uint64_t last_slot;
 	bool let_pass; /* answer of all rules that have one: off */
+	uint32_t own;  /* the CPU that the auditor takes for its own */
 	bool mbec;     /* set before pw_open(): the CPUs have mode-based execute control */
 	/* What another CPU does while one waits for all to invalidate; not called while it runs. */
 	void (*meanwhile)(struct paging_world *world);
