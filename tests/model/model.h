@@ -125,6 +125,7 @@ void machine_memory(uint64_t pages);
 
 /* ---- requests.c: the guest asks for a change instead of making it. */
 void op_request(void);
+void op_exit(void);
 
 /* ---- guest.c: one thing a guest does on this_cpu; places it likes. values.c: an entry for a slot, from the CPU's dice. */
 void guest_step(void);

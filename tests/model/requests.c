@@ -41,6 +41,28 @@ static void unpin(struct paging *paging, struct paging_cpu *cpu)
 	(void)paging_request_unpin(paging, cpu, root, dice(3) ? 0 : root ^ PAGE_SIZE);
 }
 
+static _Thread_local uint64_t left;
+
+static void unpin_left(struct paging *paging, struct paging_cpu *cpu)
+{
+	(void)paging_request_unpin(paging, cpu, left, 0);
+}
+
+/* exit(), with all that this CPU has cached of the address space. */
+void op_exit(void)
+{
+	if (this_cpu->depth > 0)
+		return;
+	left = this_cpu->cr3;
+	for (uint32_t i = 0; i < 4; i++)
+		machine_walk();
+	machine_load(model.world.swapper);
+	machine_load(model.special);
+	machine_request(unpin_left);
+	for (uint32_t i = 0; i < 4; i++)
+		machine_walk();
+}
+
 /* A list as batch() may meet it. */
 static void write_list(void)
 {
