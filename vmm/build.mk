@@ -2,7 +2,7 @@
 # The monitor: build/monitor.elf, one static position-independent ELF. Included by the top Makefile.
 
 MONITOR_CC ?= gcc
-MONITOR_CFLAGS ?= -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+MONITOR_CFLAGS ?= -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fpie -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-ffunction-sections -fdata-sections \
 	-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror \

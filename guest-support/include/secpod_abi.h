@@ -21,7 +21,10 @@
 #define SECPOD_CPUID_SIGNATURE 0x40000000u
 #define SECPOD_SIGNATURE "SecPodSecPod"
 
-/* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
+/*
+ * EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*, those that are there from the start
+ * (INFO has all); ECX: SECPOD_PHASE_*; EDX: 0.
+ */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
 #define SECPOD_ABI_MINOR 5u

@@ -436,8 +436,10 @@ static void forget_all(struct paging *paging)
 		if (frame_word_type(word) == FRAME_NONE || frame_word_type(word) == FRAME_SECURE)
 			continue;
 		/* A CPU may be at a store that came while we tried. */
-		if (!frame_lock(&paging->frames, i, &word))
+		if (!frame_lock(&paging->frames, i, &word)) {
+			table_info_of(&paging->infos, frame_word_info(word))->retired = 0;
 			table_info_free(&paging->infos, (uint32_t)frame_word_info(word));
+		}
 		(void)paging_protect(paging, i, FRAME_NONE);
 		frame_free(&paging->frames, i);
 	}

@@ -237,6 +237,28 @@ static void play_others(void)
 	}
 }
 
+/* What an entry references has a reference for it, as long as the entry can be found. */
+static void check_referenced(uint64_t gpa, uint64_t entry)
+{
+	const struct frames *frames = &model.world.paging.frames;
+	const uint32_t level = (uint32_t)type_now(gpa >> PAGE_SHIFT);
+	const uint64_t word = frame_read(frames, pte_table_frame(entry));
+
+	if (!pte_is_table(entry, level))
+		return;
+	MODEL_CHECK(frame_word_type(word) == (enum frame_type)(level - 1), gpa, word);
+	MODEL_CHECK(frame_word_refs(word) > 0, gpa, word);
+}
+
+static void before_exchange(struct paging_world *world, uint64_t gpa, uint64_t next)
+{
+	(void)world;
+	if (!model.threaded && dice(4) == 0)
+		play_others();
+	check_referenced(gpa, __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED));
+	check_referenced(gpa, next);
+}
+
 static void flush(void *context)
 {
 	(void)context;
@@ -400,20 +422,32 @@ static uint64_t use_leaf(struct cpu *cpu, uint64_t slot, uint64_t leaf, uint32_t
 	return 0;
 }
 
-/* A few steps down from a table. Result: the slot whose flags the CPU would have to write, or 0. */
-static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level)
+/* The index of an entry to go on with: that of va, or, where va is 0, of one that is present. */
+static uint32_t index_of(uint64_t frame, uint32_t level, uint64_t va)
+{
+	uint32_t index = (uint32_t)dice(PT_ENTRIES);
+
+	if (va)
+		return (uint32_t)(va >> pte_shift(level)) % PT_ENTRIES;
+	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		const uint64_t slot = (frame << PAGE_SHIFT) + index * sizeof(uint64_t);
+
+		if (__atomic_load_n(word_of(slot), __ATOMIC_RELAXED) & PTE_P)
+			break;
+		index = (index + 1) % PT_ENTRIES;
+	}
+	return index;
+}
+
+/* Down from a table. Result: the slot whose flags the CPU would have to write, or 0. */
+static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level, uint64_t va)
 {
 	for (;; level--) {
-		uint64_t slot = 0, entry = 0;
-		uint32_t index = (uint32_t)dice(PT_ENTRIES);
+		uint64_t slot, entry;
 
 		check_walked(frame, level);
-		for (uint32_t i = 0; i < PT_ENTRIES && !(entry & PTE_P); i++) {
-			/* Nearby ones, mostly: that is where the guest has put something. */
-			slot = (frame << PAGE_SHIFT) + index * sizeof(uint64_t);
-			entry = __atomic_load_n(word_of(slot), __ATOMIC_RELAXED);
-			index = (index + 1) % PT_ENTRIES;
-		}
+		slot = (frame << PAGE_SHIFT) + index_of(frame, level, va) * sizeof(uint64_t);
+		entry = __atomic_load_n(word_of(slot), __ATOMIC_RELAXED);
 		if (!(entry & PTE_P))
 			return 0;
 		if (!(entry & PTE_A) && !set_flag(slot, entry, PTE_A))
@@ -425,11 +459,18 @@ static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level)
 	}
 }
 
+/* The CPU leaves the guest where it would have to write to a read-only page table. */
+static void walked(uint64_t flags)
+{
+	leave_guest();
+	if (flags && !would_wait(flags >> PAGE_SHIFT))
+		(void)paging_flag_update(&model.world.paging, flags);
+}
+
 void machine_walk(void)
 {
 	struct cpu *cpu = enter_guest();
 	struct cached_table from = {cpu->cr3 >> PAGE_SHIFT, PT_LEVELS};
-	uint64_t flags;
 
 	if (dice(2)) {
 		const struct cached_table *cached = &cpu->tables[dice(CACHED_TABLES)];
@@ -437,10 +478,14 @@ void machine_walk(void)
 		if (cached->frame != PAGING_NO_ROOT)
 			from = *cached;
 	}
-	flags = walk_from(cpu, from.frame, from.level);
-	leave_guest();
-	if (flags && !would_wait(flags >> PAGE_SHIFT))
-		(void)paging_flag_update(&model.world.paging, flags);
+	walked(walk_from(cpu, from.frame, from.level, 0));
+}
+
+void machine_access(uint64_t va)
+{
+	struct cpu *cpu = enter_guest();
+
+	walked(walk_from(cpu, cpu->cr3 >> PAGE_SHIFT, PT_LEVELS, va));
 }
 
 void machine_reuse(void)
@@ -570,6 +615,7 @@ void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 	model.sets_flags = seed & 4u;
 	pw_open(&model.world);
 	model.world.paging.ops = ops;
+	model.world.before_exchange = before_exchange;
 	MODEL_CHECK(ept_flush_init(&model.flush, cpus, &flush_ops) == 0, cpus, 0);
 	for (uint32_t i = 0; i < cpus; i++) {
 		struct cpu *cpu = &model.cpu[i];

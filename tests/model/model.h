@@ -99,12 +99,14 @@ void machine_close(void);
  * What a guest can do on the CPU it runs on (this_cpu); each enters the guest and leaves it again.
  * machine_store: change an entry, at once where a cached translation or EPT lets it, else as the exit does it.
  * machine_fill: a page of the guest's becomes these words, as far as it can be written without an exit.
- * machine_walk: translate something, beginning in CR3 or in what is cached, and use the translation.
+ * machine_walk: translate something, beginning in CR3 or in what is cached, and use the translation;
+ * machine_access: a linear address.
  * machine_reuse: write and execute what has been cached before. machine_load: CR3. machine_switch: CR3, to a target. machine_settle: a write that hits read-only memory.
  */
 void machine_store(uint64_t gpa, paging_change change, void *operand);
 void machine_fill(uint64_t frame, const uint64_t *words);
 void machine_walk(void);
+void machine_access(uint64_t va);
 void machine_reuse(void);
 void machine_load(uint64_t root);
 void machine_switch(void);

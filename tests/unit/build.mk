@@ -75,6 +75,7 @@ unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
 unit_libs_store_zydis := -lZydis
 unit_store_emulate := $(unit_store_sources)
 unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
+unit_secpodctl := $(patsubst %,guest-support/secpodctl/%.c,common guest report status log check selftest)
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c

@@ -58,6 +58,8 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 		return -EINVAL;
 	if (!guest_range_ok(gpa, sizeof(uint64_t)))
 		return -EFAULT;
+	if (paging_world->before_exchange)
+		paging_world->before_exchange(paging_world, gpa, desired);
 	return __atomic_compare_exchange_n((uint64_t *)(paging_world->ram + gpa), expected, desired,
 					   false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 		       ? 0
