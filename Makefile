@@ -13,7 +13,7 @@ endif
 MONITOR_CC ?= gcc
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # No SSE, no red zone: interrupts and the guest's vector state. No host header: newlib's, then the compiler's.
-MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fpie -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-ffunction-sections -fdata-sections $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -I. \
 	-nostdinc -isystem build/newlib/include -isystem $(shell $(MONITOR_CC) -print-file-name=include)
@@ -35,9 +35,14 @@ help:
 	@echo "  make prove        proofs with CBMC, within bounds (docs/verification.md)"
 	@echo "  make test         everything below, but bench; the quick proofs"
 	@echo "  make unit         unit tests on this machine"
+	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
+	@echo "  make deb          Debian packages: build/deb (secpod, secpod-dkms, secpodctl)"
+	@echo "  make usb DEVICE=/dev/sdX"
+	@echo "                    a stick that starts the machine's own system under SecPod"
+	@echo "  make debian       boot an installed Debian with these packages under SecPod"
 	@echo "  make image        the disk image of make run: build/image/run.img"
 	@echo "  make check-format formatting against .clang-format (make format applies it)"
 	@echo "  make lint         static analysis"
@@ -49,9 +54,12 @@ help:
 -include tests/linux/build.mk
 -include tests/guest/build.mk
 -include tests/unit/build.mk
+-include tests/model/build.mk
+-include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
 -include tests/proof/build.mk
+-include guest-support/build.mk
 
 .PHONY: all
 all: build/secpod.efi build/.monitor-size
@@ -72,7 +80,7 @@ setup:
 
 # Everything the guest side of a disk image is made of.
 IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
-	build/tests/linux/initramfs-phases.cpio.gz
+	build/tests/linux/initramfs-phases.cpio.gz $(LINUX_TEST_MODULES)
 
 .PHONY: image run shell run-kvm
 image: all $(IMAGE_PARTS)
@@ -98,6 +106,10 @@ run-kvm: setup
 	scripts/run-kvm --name run-kvm --image build/image/run.img --cpus 2 --live --timeout 300 \
 		--expect 'GUEST: hypervisor SecPodSecPod' --expect 'GUEST: done, 0 failed'
 
+.PHONY: usb
+usb: all
+	scripts/mkusb "$(DEVICE)"
+
 # ---- tests
 
 .PHONY: test system bench
@@ -105,10 +117,11 @@ test: setup
 	@$(MAKE) --no-print-directory check-format lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory prove-quick
+	tests/install/test-install
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads $(ATTACK_INITRAMFS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 	scripts/system-tests $(T)
 
 bench: setup

@@ -11,6 +11,8 @@
 #include "vmm/ram_map.h"
 
 static struct ram_map guest_ram;
+/* Where the last address was found that was not in the range before: RAM is mostly one range. */
+static const struct ram_map_range *likely = &guest_ram.range[0];
 
 int guest_mem_init(const struct secpod_handoff *handoff)
 {
@@ -18,11 +20,28 @@ int guest_mem_init(const struct secpod_handoff *handoff)
 			    handoff->region_base, handoff->region_size);
 }
 
+static __attribute__((noinline)) bool find(uint64_t gpa, uint64_t len)
+{
+	const struct ram_map_range *range = ram_map_find(&guest_ram, gpa, len);
+
+	if (range)
+		__atomic_store_n(&likely, range, __ATOMIC_RELAXED);
+	return range;
+}
+
+static inline bool is_guest(uint64_t gpa, uint64_t len)
+{
+	return __builtin_expect(
+		       ram_map_range_has(__atomic_load_n(&likely, __ATOMIC_RELAXED), gpa, len),
+		       1) ||
+	       find(gpa, len);
+}
+
 /*
  * gpa has been checked. The window's entry is not present between uses, so that nothing stays
  * cached.
  */
-static void *window_open(uint64_t gpa, uint64_t kind)
+static inline void *window_open(uint64_t gpa, uint64_t kind)
 {
 	const struct percpu *cpu = this_cpu();
 
@@ -30,7 +49,7 @@ static void *window_open(uint64_t gpa, uint64_t kind)
 	return (uint8_t *)hpa_to_virt(cpu->window_va) + (gpa & ~PAGE_MASK);
 }
 
-static void window_close(void)
+static inline void window_close(void)
 {
 	const struct percpu *cpu = this_cpu();
 
@@ -45,29 +64,46 @@ static uint64_t in_this_page(uint64_t gpa, uint64_t len)
 	return len < rest ? len : rest;
 }
 
-int guest_read(uint64_t gpa, void *to, uint64_t len)
+static __attribute__((noinline)) int read_any(uint64_t gpa, uint8_t *to, uint64_t len)
 {
-	uint8_t *bytes = to;
-
-	if (!ram_map_contains(&guest_ram, gpa, len))
-		return -EFAULT;
 	while (len) {
 		uint64_t step = in_this_page(gpa, len);
 
-		memcpy(bytes, window_open(gpa, PAGE_RODATA), step);
+		memcpy(to, window_open(gpa, PAGE_RODATA), step);
 		window_close();
-		bytes += step;
+		to += step;
 		gpa += step;
 		len -= step;
 	}
 	return 0;
 }
 
+int guest_read(uint64_t gpa, void *to, uint64_t len)
+{
+	uint64_t word;
+
+	if (!is_guest(gpa, len))
+		return -EFAULT;
+	/* What is read of page tables. */
+	if (len == sizeof(word) && gpa % sizeof(word) == 0) {
+		word = __atomic_load_n((uint64_t *)window_open(gpa, PAGE_RODATA), __ATOMIC_RELAXED);
+		window_close();
+		memcpy(to, &word, sizeof(word));
+		return 0;
+	}
+	if (len == PAGE_SIZE && gpa % PAGE_SIZE == 0) {
+		copy_words(to, window_open(gpa, PAGE_RODATA), PAGE_SIZE / sizeof(word));
+		window_close();
+		return 0;
+	}
+	return read_any(gpa, to, len);
+}
+
 int guest_write(uint64_t gpa, const void *from, uint64_t len)
 {
 	const uint8_t *bytes = from;
 
-	if (!ram_map_contains(&guest_ram, gpa, len))
+	if (!is_guest(gpa, len))
 		return -EFAULT;
 	while (len) {
 		uint64_t step = in_this_page(gpa, len);
@@ -81,6 +117,18 @@ int guest_write(uint64_t gpa, const void *from, uint64_t len)
 	return 0;
 }
 
+uint64_t *guest_word_open(uint64_t gpa)
+{
+	if (gpa % sizeof(uint64_t) || !is_guest(gpa, sizeof(uint64_t)))
+		return NULL;
+	return window_open(gpa, PAGE_DATA);
+}
+
+void guest_word_close(void)
+{
+	window_close();
+}
+
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 {
 	uint64_t *word;
@@ -88,12 +136,12 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 
 	if (gpa % sizeof(*word))
 		return -EINVAL;
-	if (!ram_map_contains(&guest_ram, gpa, sizeof(*word)))
+	word = guest_word_open(gpa);
+	if (!word)
 		return -EFAULT;
-	word = window_open(gpa, PAGE_DATA);
 	done = __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_SEQ_CST);
-	window_close();
+	guest_word_close();
 	return done ? 0 : -EAGAIN;
 }
 

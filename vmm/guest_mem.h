@@ -18,7 +18,8 @@
 int guest_mem_init(const struct secpod_handoff *handoff);
 
 /*
- * guest_read, guest_write - copy len bytes from or to guest memory at gpa; any alignment.
+ * guest_read, guest_write - copy len bytes from or to guest memory at gpa; any alignment. What is
+ * aligned to 8 bytes, and as long or a page, is read word by word, each by one load.
  * Result: 0; -EFAULT when a byte of the range is not guest memory: nothing is copied then.
  */
 int guest_read(uint64_t gpa, void *to, uint64_t len);
@@ -30,6 +31,14 @@ int guest_write(uint64_t gpa, const void *from, uint64_t len);
  * Result: 0; -EAGAIN when something else than *expected was there; -EINVAL (unaligned), -EFAULT.
  */
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired);
+
+/*
+ * guest_word_open - the 8 bytes at gpa (multiple of 8), for atomic loads and exchanges, until
+ * guest_word_close(). Nothing else of this header may be called in between.
+ * Result: NULL when they are not guest memory, or not aligned; then there is nothing to close.
+ */
+uint64_t *guest_word_open(uint64_t gpa);
+void guest_word_close(void);
 
 /* guest_range_ok - is all of [gpa, gpa + len) memory of the guest? */
 bool guest_range_ok(uint64_t gpa, uint64_t len);

@@ -2,6 +2,7 @@
 #include "vmm/ram_map.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "vmm/addr.h"
 
@@ -31,6 +32,34 @@ static void merge(struct ram_map *map)
 		map->count = kept + 1;
 }
 
+/* Take [base, end) out. One range at most reaches over both its ends, and becomes two. */
+static void cut(struct ram_map *map, uint64_t base, uint64_t end)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct ram_map_range range = map->range[i];
+
+		if (range.end <= base || range.base >= end) {
+			map->range[kept++] = range;
+			continue;
+		}
+		if (range.base < base && range.end > end) {
+			memmove(&map->range[i + 1], &map->range[i],
+				(map->count - i) * sizeof(range));
+			map->range[i] = (struct ram_map_range){range.base, base};
+			map->range[i + 1].base = end;
+			map->count++;
+			return;
+		}
+		if (range.base < base)
+			map->range[kept++] = (struct ram_map_range){range.base, base};
+		else if (range.end > end)
+			map->range[kept++] = (struct ram_map_range){end, range.end};
+	}
+	map->count = kept;
+}
+
 static bool range_usable(const struct secpod_range *range)
 {
 	return !((range->base | range->size) & ~PAGE_MASK) &&
@@ -41,9 +70,7 @@ int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_
 		 uint32_t kinds, uint64_t hole_base, uint64_t hole_size)
 {
 	map->count = 0;
-	map->hole_base = hole_base;
-	map->hole_end = hole_base + hole_size;
-	if (count > SECPOD_MAX_RANGES || map->hole_end < hole_base)
+	if (count > SECPOD_MAX_RANGES || hole_base + hole_size < hole_base)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
 		if (ranges[i].kind > SECPOD_RANGE_MMIO || !(kinds & RAM_MAP_KIND(ranges[i].kind)))
@@ -55,17 +82,16 @@ int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_
 		insert(map, ranges[i].base, ranges[i].base + ranges[i].size);
 	}
 	merge(map);
+	if (hole_size)
+		cut(map, hole_base, hole_base + hole_size);
 	return 0;
 }
 
-bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length)
+const struct ram_map_range *ram_map_find(const struct ram_map *map, uint64_t base, uint64_t length)
 {
 	uint32_t low = 0;
 	uint32_t high = map->count;
-	uint64_t end = base + (length ? length : 1);
 
-	if (end < base || (base < map->hole_end && map->hole_base < end))
-		return false;
 	/* The last range that begins at or below base. */
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -75,5 +101,7 @@ bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length)
 		else
 			high = middle;
 	}
-	return low > 0 && end <= map->range[low - 1].end;
+	if (low == 0 || !ram_map_range_has(&map->range[low - 1], base, length ? length : 1))
+		return NULL;
+	return &map->range[low - 1];
 }

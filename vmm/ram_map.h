@@ -7,6 +7,7 @@
 #define SECPOD_VMM_RAM_MAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/handoff.h"
@@ -21,12 +22,11 @@
 
 struct ram_map {
 	uint32_t count;
-	struct {
+	struct ram_map_range {
 		uint64_t base;
-		uint64_t end;	    /* first byte behind it */
-	} range[SECPOD_MAX_RANGES]; /* in ascending order, disjoint, not touching */
-	uint64_t hole_base;	    /* never part of the map */
-	uint64_t hole_end;
+		uint64_t end; /* first byte behind it */
+	} range[SECPOD_MAX_RANGES +
+		1]; /* in ascending order, disjoint; the hole may cut one in two */
 };
 
 /*
@@ -39,9 +39,22 @@ int ram_map_init(struct ram_map *map, const struct secpod_range *ranges, uint32_
 		 uint32_t kinds, uint64_t hole_base, uint64_t hole_size);
 
 /*
- * ram_map_contains - is every byte of [base, base + length) in the map? False for a range that
- * wraps; an empty range is in when base is.
+ * ram_map_find - the range of the map that every byte of [base, base + length) is in. NULL: there
+ * is none, as for a range that wraps; an empty range is in when base is.
+ * ram_map_contains - is there one?
  */
-bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length);
+const struct ram_map_range *ram_map_find(const struct ram_map *map, uint64_t base, uint64_t length);
+
+static inline bool ram_map_contains(const struct ram_map *map, uint64_t base, uint64_t length)
+{
+	return ram_map_find(map, base, length) != NULL;
+}
+
+/* ram_map_range_has - is every byte of [base, base + length), length not 0, in this range? */
+static inline bool ram_map_range_has(const struct ram_map_range *range, uint64_t base,
+				     uint64_t length)
+{
+	return base >= range->base && base < range->end && length <= range->end - base;
+}
 
 #endif

@@ -14,8 +14,11 @@
 
 #include "vmx/vcpu.h"
 
-/* CPUID exits between two looks: one start of a program with the C library has some eighty. */
-#define DESCRIPTOR_SCAN_CPUIDS 64u
+/*
+ * Exits that come often (CPUID, loads of CR3, stores to page tables) between two looks: one start of a program
+ * with the C library has some eighty of CPUID alone.
+ */
+#define DESCRIPTOR_SCAN_OFTEN 64u
 
 /* descriptor_scan_note - at LOCK on this CPU: note what its tables hold, and start its timer. */
 void descriptor_scan_note(struct vcpu *vcpu);
@@ -23,8 +26,8 @@ void descriptor_scan_note(struct vcpu *vcpu);
 /* descriptor_scan - at a VM exit: look, if it is time to. */
 void descriptor_scan(struct vcpu *vcpu);
 
-/* descriptor_scan_cpuid - the same at a CPUID exit when vcpu->cpuids_left has come below 0. */
-void descriptor_scan_cpuid(struct vcpu *vcpu);
+/* descriptor_scan_often - the same at an exit of those when vcpu->often_left has come below 0. */
+void descriptor_scan_often(struct vcpu *vcpu);
 
 /* exit_preemption_timer - the interval is over: the next descriptor_scan() looks. */
 void exit_preemption_timer(struct vcpu *vcpu);

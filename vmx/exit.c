@@ -23,43 +23,45 @@ struct exit_handler {
 	void (*handle)(struct vcpu *vcpu);
 	/* The exit may have interrupted the delivery of an event, which must not be lost. */
 	bool may_vector;
+	/* Comes by the thousand: see descriptor_scan_often(). */
+	bool often;
 };
 
 /* Reasons not listed cannot happen with the controls we set; should one, the machine stops. */
 static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
-	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception_nmi, true},
-	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, true},
-	[EXIT_REASON_INIT] = {exit_init, false},
-	[EXIT_REASON_SIPI] = {exit_sipi, false},
-	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false},
-	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true},
+	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception_nmi, true, false},
+	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, true, false},
+	[EXIT_REASON_INIT] = {exit_init, false, false},
+	[EXIT_REASON_SIPI] = {exit_sipi, false, false},
+	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false, false},
+	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true, false},
 	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
-	[EXIT_REASON_GETSEC] = {exit_undefined, false},
-	[EXIT_REASON_INVD] = {exit_invd, false},
-	[EXIT_REASON_VMCALL] = {exit_vmcall, false},
-	[EXIT_REASON_VMCLEAR] = {exit_undefined, false},
-	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false},
-	[EXIT_REASON_VMPTRLD] = {exit_undefined, false},
-	[EXIT_REASON_VMPTRST] = {exit_undefined, false},
-	[EXIT_REASON_VMREAD] = {exit_undefined, false},
-	[EXIT_REASON_VMRESUME] = {exit_undefined, false},
-	[EXIT_REASON_VMWRITE] = {exit_undefined, false},
-	[EXIT_REASON_VMXOFF] = {exit_undefined, false},
-	[EXIT_REASON_VMXON] = {exit_undefined, false},
-	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, false},
-	[EXIT_REASON_RDMSR] = {exit_rdmsr, false},
-	[EXIT_REASON_WRMSR] = {exit_wrmsr, false},
-	[EXIT_REASON_GDTR_IDTR] = {exit_gdtr_idtr, false},
-	[EXIT_REASON_LDTR_TR] = {exit_ldtr_tr, false},
-	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true},
-	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true},
-	[EXIT_REASON_INVEPT] = {exit_undefined, false},
-	[EXIT_REASON_PREEMPTION_TIMER] = {exit_preemption_timer, false},
-	[EXIT_REASON_INVVPID] = {exit_undefined, false},
-	[EXIT_REASON_XSETBV] = {exit_xsetbv, false},
-	[EXIT_REASON_VMFUNC] = {exit_undefined, false},
-	[EXIT_REASON_ENCLS] = {exit_undefined, false},
-	[EXIT_REASON_PCONFIG] = {exit_undefined, false},
+	[EXIT_REASON_GETSEC] = {exit_undefined, false, false},
+	[EXIT_REASON_INVD] = {exit_invd, false, false},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, false, false},
+	[EXIT_REASON_VMCLEAR] = {exit_undefined, false, false},
+	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false, false},
+	[EXIT_REASON_VMPTRLD] = {exit_undefined, false, false},
+	[EXIT_REASON_VMPTRST] = {exit_undefined, false, false},
+	[EXIT_REASON_VMREAD] = {exit_undefined, false, false},
+	[EXIT_REASON_VMRESUME] = {exit_undefined, false, false},
+	[EXIT_REASON_VMWRITE] = {exit_undefined, false, false},
+	[EXIT_REASON_VMXOFF] = {exit_undefined, false, false},
+	[EXIT_REASON_VMXON] = {exit_undefined, false, false},
+	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, false, true},
+	[EXIT_REASON_RDMSR] = {exit_rdmsr, false, false},
+	[EXIT_REASON_WRMSR] = {exit_wrmsr, false, false},
+	[EXIT_REASON_GDTR_IDTR] = {exit_gdtr_idtr, false, false},
+	[EXIT_REASON_LDTR_TR] = {exit_ldtr_tr, false, false},
+	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true, true},
+	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true, false},
+	[EXIT_REASON_INVEPT] = {exit_undefined, false, false},
+	[EXIT_REASON_PREEMPTION_TIMER] = {exit_preemption_timer, false, false},
+	[EXIT_REASON_INVVPID] = {exit_undefined, false, false},
+	[EXIT_REASON_XSETBV] = {exit_xsetbv, false, false},
+	[EXIT_REASON_VMFUNC] = {exit_undefined, false, false},
+	[EXIT_REASON_ENCLS] = {exit_undefined, false, false},
+	[EXIT_REASON_PCONFIG] = {exit_undefined, false, false},
 };
 
 static void read_vectoring(struct vcpu *vcpu)
@@ -90,7 +92,10 @@ static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reaso
 	if (handlers[basic].may_vector)
 		read_vectoring(vcpu);
 	handlers[basic].handle(vcpu);
-	descriptor_scan(vcpu);
+	if (!handlers[basic].often)
+		descriptor_scan(vcpu);
+	else if (--vcpu->often_left < 0)
+		descriptor_scan_often(vcpu);
 }
 
 static void set_nmi_window(struct vcpu *vcpu, bool on)
@@ -184,8 +189,8 @@ void vmx_exit(void)
 		vcpu->exits[EXIT_REASON_CPUID]++;
 		exit_cpuid(vcpu);
 		/* After LOCK often the only exits there are; each of them would be too often. */
-		if (__builtin_expect(--vcpu->cpuids_left < 0, 0))
-			descriptor_scan_cpuid(vcpu);
+		if (__builtin_expect(--vcpu->often_left < 0, 0))
+			descriptor_scan_often(vcpu);
 	} else {
 		dispatch(vcpu, reason);
 	}

@@ -34,28 +34,11 @@ static void record(const struct vcpu *vcpu, uint64_t gpa, uint64_t qualification
 }
 
 /* SDM "Information About NMI Unblocking Due to IRET": the IRET will be executed again. */
-static void restore_nmi_blocking(const struct vcpu *vcpu, uint64_t qualification)
+static void restore_nmi_blocking(const struct vcpu *vcpu)
 {
-	if ((qualification & EPT_QUAL_NMI_UNBLOCKING) && !(vcpu->event.info & EVENT_VALID))
+	if (!(vcpu->event.info & EVENT_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
-}
-
-/* The rights the access needs are there: another CPU has changed the map meanwhile. */
-static bool is_stale(uint64_t gpa, uint64_t qualification)
-{
-	struct ept_leaf leaf;
-	uint32_t wanted = 0;
-
-	if (ept_lookup(&vmx.ept, gpa, &leaf))
-		return false;
-	if (qualification & EPT_QUAL_READ)
-		wanted |= EPT_READ;
-	if (qualification & EPT_QUAL_WRITE)
-		wanted |= EPT_WRITE;
-	if (qualification & EPT_QUAL_FETCH)
-		wanted |= EPT_EXEC;
-	return wanted && (leaf.rights & wanted) == wanted;
 }
 
 /* A store to the locked IDT. Where the policy lets it pass, the page is the guest's again. */
@@ -69,29 +52,33 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 		return;
 	}
 	vmx.idt_frame = 0;
-	(void)ept_protect(&vmx.ept, gpa & PAGE_MASK, PAGE_SIZE, EPT_RWX);
+	delegation_unprotect(gpa & PAGE_MASK);
+}
+
+static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint64_t gpa,
+							 uint64_t qualification)
+{
+	bool first;
+	enum secure_answer answer =
+		secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first);
+
+	if (first)
+		record(vcpu, gpa, qualification);
+	if (answer == SECURE_REFUSE)
+		guest_inject(vcpu, VECTOR_GP, 0);
 }
 
 void exit_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	bool first;
 	int result;
 
-	restore_nmi_blocking(vcpu, qualification);
-	switch (secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first)) {
-	case SECURE_RETRY:
-		if (first)
-			record(vcpu, gpa, qualification);
+	if (qualification & EPT_QUAL_NMI_UNBLOCKING)
+		restore_nmi_blocking(vcpu);
+	if (secure_space_contains(&vmx.secure, gpa)) {
+		touch_secure_space(vcpu, gpa, qualification);
 		return;
-	case SECURE_REFUSE:
-		if (first)
-			record(vcpu, gpa, qualification);
-		guest_inject(vcpu, VECTOR_GP, 0);
-		return;
-	case SECURE_NOT_OURS:
-		break;
 	}
 
 	if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame &&
@@ -108,7 +95,11 @@ void exit_ept_violation(struct vcpu *vcpu)
 		vmx_flush_ept();
 	if (result >= 0)
 		return;
-	if (result == -ENOENT && is_stale(gpa, qualification))
+	if (result == -ENOENT && violation_is_over(gpa, qualification))
+		return;
+	if (result == -ENOENT)
+		result = delegation_settle(vcpu, gpa);
+	if (result == 0)
 		return;
 	/*
 	 * Above the 48 bits that four levels of EPT translate, or more of such space than the pool has tables

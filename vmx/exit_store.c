@@ -13,24 +13,34 @@
 #include "vmx/audit.h"
 #include "vmx/delegation.h"
 #include "vmx/exit.h"
+#include "vmx/exit_text.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 #include "vmx/store_emulate.h"
-
-#define USER_HALF_END (1ULL << 47)
 
 static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
 
 /* One trapped store. */
 struct store_exit {
 	struct vcpu *vcpu;
-	struct guest_paging paging;
-	struct store_insn insn;
+	const struct store_insn *insn;
+	uint64_t gva, rip, rflags;
 	enum frame_type type;
-	uint64_t gva;
-	bool refused; /* by a rule, which is on record */
+	bool refused;		    /* by a rule, which is on record */
+	bool translating;	    /* paging is valid */
+	struct guest_paging paging; /* see paging_of() */
+	struct store_insn decoded;  /* what is in no cache */
 };
+
+/* Read only when an address has to be translated. */
+static const struct guest_paging *paging_of(struct store_exit *s)
+{
+	if (!s->translating)
+		s->paging = guest_paging(s->vcpu);
+	s->translating = true;
+	return &s->paging;
+}
 
 static uint64_t apply(void *operand, uint64_t old)
 {
@@ -51,32 +61,28 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	const uint32_t tries = 16;
-	int error = guest_read(gpa, old, sizeof(*old));
+	struct store_exit *s = context;
+	const int error = text_update(s->vcpu, gpa, change, old, &s->refused);
 
-	(void)context;
-	for (uint32_t i = 0; !error && i < tries; i++) {
-		error = guest_cmpxchg64(gpa, old, store_change_apply(change, *old));
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
+	if (!error)
+		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+	return error;
 }
 
 static int read_source(void *context, uint64_t gva, void *to, size_t len)
 {
-	const struct store_exit *s = context;
+	struct store_exit *s = context;
 	struct guest_walk walk;
 
-	return guest_read_linear(&s->paging, &looking, gva, to, len, 0, &walk);
+	return guest_read_linear(paging_of(s), &looking, gva, to, len, 0, &walk);
 }
 
 static int locate(void *context, uint64_t gva, uint64_t *gpa)
 {
-	const struct store_exit *s = context;
+	struct store_exit *s = context;
 	struct guest_walk walk;
-	int error = guest_walk(&s->paging, &looking, gva, WALK_WRITE, &walk);
+	int error = guest_walk(paging_of(s), &looking, gva, WALK_WRITE, &walk);
 
 	if (error)
 		return error;
@@ -85,40 +91,72 @@ static int locate(void *context, uint64_t gva, uint64_t *gpa)
 	return frame_type(&vmx.paging.frames, walk.gpa >> PAGE_SHIFT) == s->type ? 0 : -EPERM;
 }
 
-/* The bytes at RIP, as many as can be had. */
-static size_t fetch(const struct store_exit *s, uint64_t rip, uint8_t *bytes)
+/* The bytes at RIP, as many as can be had. Their first frame: number. */
+static size_t fetch(struct store_exit *s, uint8_t *bytes, uint64_t *frame)
 {
+	const struct guest_paging *paging = paging_of(s);
+	const size_t in_page = PAGE_SIZE - (s->rip & ~PAGE_MASK);
 	struct guest_walk walk;
-	size_t in_page = PAGE_SIZE - (rip & ~PAGE_MASK);
+	size_t len = STORE_INSN_MAX;
 
-	if (!guest_read_linear(&s->paging, &looking, rip, bytes, STORE_INSN_MAX, 0, &walk))
-		return STORE_INSN_MAX;
-	if (in_page >= STORE_INSN_MAX ||
-	    guest_read_linear(&s->paging, &looking, rip, bytes, in_page, 0, &walk))
+	if (guest_walk(paging, &looking, s->rip, 0, &walk))
 		return 0;
-	return in_page;
+	*frame = walk.gpa >> PAGE_SHIFT;
+	if (in_page >= len)
+		return guest_read(walk.gpa, bytes, len) ? 0 : len;
+	if (guest_read_linear(paging, &looking, s->rip, bytes, len, 0, &walk))
+		len = guest_read_linear(paging, &looking, s->rip, bytes, in_page, 0, &walk)
+			      ? 0
+			      : in_page;
+	return len;
 }
 
-static int decode(struct store_exit *s, uint64_t rip)
+/* Text of the kernel's image from LOCKED on: nothing is mapped elsewhere there, nor written past us. */
+static bool stays(uint64_t rip, uint64_t frame, uint32_t length)
+{
+	const struct paging_range *image = &vmx.paging.image;
+
+	return __atomic_load_n(&vmx.paging.locked, __ATOMIC_ACQUIRE) && rip >= image->begin &&
+	       rip < image->end && (rip & ~PAGE_MASK) + length <= PAGE_SIZE &&
+	       frame_type(&vmx.paging.frames, frame) == FRAME_CODE;
+}
+
+static __attribute__((noinline)) int decode_anew(struct store_exit *s,
+						 struct store_cache_line *line, uint64_t generation)
 {
 	uint8_t bytes[STORE_INSN_MAX];
-	size_t len;
 	enum code_size code =
 		code_size_of(vmread32(VMCS_GUEST_CS_RIGHTS), vmread(VMCS_GUEST_EFER) & EFER_LMA);
+	uint64_t frame;
+	const size_t len = fetch(s, bytes, &frame);
+	int error = len ? store_decode(bytes, len, code, &s->decoded) : -EAGAIN;
 
-	s->paging = guest_paging(s->vcpu);
-	len = fetch(s, rip, bytes);
-	return len ? store_decode(bytes, len, code, &s->insn) : -EAGAIN;
+	s->insn = &s->decoded;
+	if (!error && stays(s->rip, frame, s->decoded.length))
+		*line = (struct store_cache_line){s->rip, generation, s->decoded};
+	return error;
 }
 
-static int emulate(struct store_exit *s, uint64_t gpa, uint64_t rip)
+/* What is kept was 64-bit code, and no other reaches addresses of the image. */
+static int decode(struct store_exit *s)
+{
+	const uint64_t generation = __atomic_load_n(&vmx.text_writes, __ATOMIC_ACQUIRE);
+	struct store_cache_line *line = store_cache_line(s->vcpu->store_cache, s->rip);
+
+	if (line->rip != s->rip || line->generation != generation)
+		return decode_anew(s, line, generation);
+	s->insn = &line->insn;
+	return 0;
+}
+
+static int emulate(struct store_exit *s, uint64_t gpa)
 {
 	const bool table = frame_is_table(s->type);
 	struct guest_regs *regs = s->vcpu->regs;
 	struct store_registers registers = {
 		.gpr = &regs->rax,
-		.rip = rip,
-		.rflags = s->paging.rflags,
+		.rip = s->rip,
+		.rflags = s->rflags,
 	};
 	const struct store_target target = {s->gva, gpa, !table};
 	const struct store_memory memory = {read_source, table ? update_table : update_code, locate,
@@ -126,12 +164,12 @@ static int emulate(struct store_exit *s, uint64_t gpa, uint64_t rip)
 	const uint64_t rsp = vmread(VMCS_GUEST_RSP);
 	int result;
 
-	if (s->insn.segment == SEG_FS)
+	if (s->insn->segment == SEG_FS)
 		registers.fs_base = vmread(VMCS_GUEST_FS_BASE);
-	if (s->insn.segment == SEG_GS)
+	if (s->insn->segment == SEG_GS)
 		registers.gs_base = vmread(VMCS_GUEST_GS_BASE);
 	regs->rsp_unused = rsp;
-	result = store_emulate(&s->insn, &registers, &target, &memory);
+	result = store_emulate(s->insn, &registers, &target, &memory);
 	if (regs->rsp_unused != rsp)
 		vmwrite(VMCS_GUEST_RSP, regs->rsp_unused);
 	if (result == 0 || result == STORE_PARTIAL)
@@ -146,16 +184,8 @@ static void refuse(struct store_exit *s, uint8_t rule, uint64_t gpa, uint64_t de
 		guest_inject(s->vcpu, VECTOR_GP, 0);
 }
 
-/* Linux writes its text through pages of the lower half that no user can reach, interrupts off. */
-static bool is_text_poke(const struct store_exit *s)
-{
-	return (s->type == FRAME_CODE || s->type == FRAME_CODE_DYN) && s->gva < USER_HALF_END &&
-	       !(s->paging.rflags & RFLAGS_IF);
-}
-
 static void store(struct store_exit *s, uint64_t gpa)
 {
-	const uint64_t rip = vmread(VMCS_GUEST_RIP);
 	const bool table = frame_is_table(s->type);
 	int result;
 
@@ -164,21 +194,17 @@ static void store(struct store_exit *s, uint64_t gpa)
 		refuse(s, SECPOD_RULE_PT_STORE, gpa, 0, true);
 		return;
 	}
-	result = decode(s, rip);
-	if (!result && s->paging.cpl != 0)
+	s->rip = vmread(VMCS_GUEST_RIP);
+	s->rflags = vmread(VMCS_GUEST_RFLAGS);
+	result = decode(s);
+	if (!result && SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0)
 		result = -EACCES;
-	if (!result && !table && !is_text_poke(s)) {
-		refuse(s, SECPOD_RULE_CODE_STORE, gpa, rip, true);
-		return;
-	}
-	/* Linux patches itself: on record, and done unless policy has it otherwise. */
-	if (!result && !table &&
-	    audit_refuse(s->vcpu, SECPOD_RULE_CODE_STORE, gpa, s->gva, rip, false)) {
-		guest_inject(s->vcpu, VECTOR_GP, 0);
+	if (!result && !table && !text_is_poke(gpa, s->gva, s->rip, s->rflags)) {
+		refuse(s, SECPOD_RULE_CODE_STORE, gpa, s->rip, true);
 		return;
 	}
 	if (!result)
-		result = emulate(s, gpa, rip);
+		result = emulate(s, gpa);
 	switch (result) {
 	case 0:
 	case STORE_PARTIAL:
@@ -194,18 +220,20 @@ static void store(struct store_exit *s, uint64_t gpa)
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
 {
 	const uint64_t frame = gpa >> PAGE_SHIFT;
-	struct store_exit s = {
-		.vcpu = vcpu,
-		.type = frame_type(&vmx.paging.frames, frame),
-		.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS),
-	};
+	const uint64_t word = frame_read(&vmx.paging.frames, frame);
+	struct store_exit s;
 
-	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE || s.type == FRAME_SECURE)
+	s.type = frame_word_type(word);
+	if (s.type == FRAME_SECURE)
 		return false;
-	if (qualification & EPT_QUAL_FETCH) {
-		refuse(&s, SECPOD_RULE_KERNEL_EXEC, gpa, qualification, true);
-		return true;
-	}
+	if (qualification & EPT_QUAL_FETCH)
+		return delegation_fetch(vcpu, gpa, qualification);
+	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE)
+		return false;
+	s.vcpu = vcpu;
+	s.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS);
+	s.refused = false;
+	s.translating = false;
 	if (!(qualification & EPT_QUAL_WRITE))
 		return false;
 	if (!(qualification & EPT_QUAL_LINEAR_VALID)) {
@@ -218,7 +246,8 @@ bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualificatio
 		return true;
 	}
 	/* A page table no longer: somebody else's memory by now, written for the first time. */
-	if (frame_is_table(s.type) && paging_settle(&vmx.paging, vcpu->paging, frame) == 0)
+	if (frame_is_table(s.type) && frame_word_refs(word) == 0 &&
+	    paging_settle(&vmx.paging, vcpu->paging, frame) == 0)
 		return true;
 	store(&s, gpa);
 	return true;

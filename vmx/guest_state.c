@@ -6,9 +6,11 @@
 #include <stddef.h>
 
 #include "vmm/cpu_ops.h"
+#include "vmm/guest_mem.h"
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
+#include "vmx/guest_insn.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 
@@ -43,13 +45,31 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 		.efer = vmread(VMCS_GUEST_EFER),
 		.rflags = vmread(VMCS_GUEST_RFLAGS),
 		.physical_bits = vcpu->caps.physical_bits,
-		.pages_1g = guest_has_1g_pages(),
+		.pages_1g = vmx.pages_1g,
 		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
 	};
 
-	for (unsigned int i = 0; i < 4; i++)
+	/* PAE paging only. */
+	for (unsigned int i = 0; !(paging.efer & EFER_LMA) && i < 4; i++)
 		paging.pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	return paging;
+}
+
+size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size)
+{
+	static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
+	const uint64_t rip = vmread(VMCS_GUEST_RIP);
+	struct guest_paging paging;
+
+	/* 4-level paging needs nothing else to find code that has run. */
+	paging.efer = vmread(VMCS_GUEST_EFER);
+	paging.cr3 = vmread(VMCS_GUEST_CR3);
+	if (!(paging.efer & EFER_LMA))
+		paging = guest_paging(vcpu);
+	if ((paging.efer & EFER_LMA) && (vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
+		return guest_insn_fetch(&paging, &looking, rip, to, size);
+	return guest_insn_fetch(&paging, &looking, (uint32_t)(vmread(VMCS_GUEST_CS_BASE) + rip), to,
+				size);
 }
 
 static bool pat_ok(uint64_t pat)

@@ -17,6 +17,7 @@
 #include "vmx/cr3_targets.h"
 #include "vmx/event.h"
 #include "vmx/launch_msrs.h"
+#include "vmx/store_cache.h"
 #include "vmx/vmcs.h"
 
 /* General-purpose registers at a VM exit, in the SDM's numbering (the RSP slot is unused: VMCS). */
@@ -40,12 +41,13 @@ struct vcpu {
 	bool delegating;		/* runs on audited page tables */
 	uint64_t root_trims;		/* vmx.root_trims as this CPU last followed it */
 	struct paging_cpu *paging;
+	struct store_cache *store_cache;
 	struct register_pins pins;
 	struct descriptor_pins descriptors;
 	struct descriptor_contents contents; /* of the tables at LOCK */
 	struct descriptor_clock look;	     /* at the tables' contents */
-	int32_t cpuids_left;		     /* until one more CPUID exit looks as well */
-	uint64_t launch_cr0;		     /* as the firmware had them */
+	int32_t often_left;  /* until one more of the exits that come often looks as well */
+	uint64_t launch_cr0; /* as the firmware had them */
 	uint64_t launch_cr4;
 	struct launch_msrs launch_msrs;
 	struct guest_event event; /* to be injected at the next VM entry */

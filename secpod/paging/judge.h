@@ -38,6 +38,29 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 bool judge_is_harmless(uint64_t old, uint64_t next);
 
 /*
+ * judge_is_template - is this entry of the upper half of a root, that info is of, the one which
+ * was frozen at LOCK for all roots of its kind? Then it obeys the rules as that one did.
+ */
+bool judge_is_template(const struct paging *paging, const struct table_info *info, uint32_t index,
+		       uint64_t value);
+
+/*
+ * judge_is_plain - the short answer for nearly every change there is: in a table of level 1 of a
+ * user half, old becomes nothing, or a page of a user in ordinary memory. Then no rule is broken, in
+ * whatever phase, and there is no reference to take or to give back. When it says no, the rules
+ * have to be asked.
+ */
+static inline bool judge_is_plain(const struct paging *paging, uint64_t old, uint64_t next)
+{
+	if ((old & PTE_P) && pte_is_kernel_exec(old))
+		return false;
+	if (!(next & PTE_P))
+		return true;
+	return (next & PTE_US) && !(next & paging->reserved) &&
+	       frame_type(&paging->frames, pte_leaf_frame(next, 1)) == FRAME_NONE;
+}
+
+/*
  * judge_admits_code - does this kernel-executable leaf of one page turn ordinary memory into code
  * (which judge_entry() lets pass in the range of modules)?
  */

@@ -94,7 +94,7 @@ static struct tree_root below(const struct paging *paging, const struct table_in
 {
 	const struct pte_place place = pte_place_of(paging, info, level, index);
 
-	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va};
+	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va, 0};
 }
 
 static struct table_info *info_of_frame(struct paging *paging, uint64_t frame)
@@ -119,11 +119,13 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_NORMAL))
+	/* Without page-table isolation there is one kind of upper half. */
+	if (paging->template_known != (1u << ROOT_KIND_NORMAL | 1u << ROOT_KIND_USER))
 		return ROOT_KIND_NORMAL;
-	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
-				       entry[PT_KERNEL_FIRST + i]))
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		if (i != LDT_REMAP_INDEX &&
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i - PT_KERNEL_FIRST],
+				       entry[i]))
 			return ROOT_KIND_USER;
 	}
 	return ROOT_KIND_NORMAL;
@@ -143,15 +145,15 @@ static int claim_tree(struct promotion *p, const struct tree_root *root)
 
 	if (error)
 		return error;
+	if (root->level == 1)
+		return 0;
 	entry = read_table(p->cpu, root->frame, root->level);
 	if (!entry)
 		return -EFAULT;
-	if (root->level == 1)
-		return 0;
 	info = info_of_frame(p->paging, root->frame);
 	if (root->level == PT_LEVELS)
 		set_root_kind(p->paging, info, entry);
-	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+	for (uint32_t i = 0; (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
 		if (!pte_is_table(entry[i], root->level) ||
 		    frame_type(&p->paging->frames, pte_table_frame(entry[i])) != FRAME_NONE)
 			continue;
@@ -225,11 +227,12 @@ static int hold_table(struct promotion *p, const struct tree_root *root)
 	return info->judged ? -EPERM : judge_table(p, root);
 }
 
-static int take_table(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_table(struct promotion *p, const struct pte_place *place, uint64_t old,
+		      uint64_t value)
 {
 	struct paging *paging = p->paging;
 	const struct tree_root root = {pte_table_frame(value), place->level - 1, place->half,
-				       place->va};
+				       place->va, pte_is_leaf(old, place->level) ? old : 0};
 	int error = 0;
 
 	if (frame_type(&paging->frames, root.frame) == FRAME_NONE)
@@ -246,30 +249,6 @@ static int take_table(struct promotion *p, const struct pte_place *place, uint64
 	return -EACCES;
 }
 
-/* Memory becomes code: read-only before it can be executed. Result: 0, with a reference to it. */
-static int admit_code(struct paging *paging, const struct pte_place *place, uint64_t frame,
-		      uint64_t value)
-{
-	int error;
-
-	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
-		return -EFAULT;
-	if (paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW, frame << PAGE_SHIFT,
-			       place->slot, value))
-		return -EPERM;
-	/* Another CPU has just made something of it. */
-	if (frame_claim(&paging->frames, frame, FRAME_CODE_LEVEL, 0))
-		return -EAGAIN;
-	error = paging_protect(paging, frame, FRAME_CODE_DYN);
-	if (error < 0) {
-		frame_unclaim(&paging->frames, frame);
-		return error;
-	}
-	paging_flush(paging);
-	frame_admit(&paging->frames, frame);
-	return 0;
-}
-
 /* Result: 0; -ENOEXEC: it is no code. */
 static int hold_code(struct paging *paging, uint64_t frame)
 {
@@ -281,6 +260,13 @@ static int hold_code(struct paging *paging, uint64_t frame)
 		return error == -EPERM ? -EAGAIN : error;
 	}
 	return frame_is_code(type) || type == FRAME_EFI_RT ? 0 : -ENOEXEC;
+}
+
+int code_hold(struct paging *paging, uint64_t frame)
+{
+	const int error = hold_code(paging, frame);
+
+	return error == -ENOEXEC ? -ENOENT : error;
 }
 
 /* References to code whose last one this was go a few at a time, with one invalidation for them. */
@@ -315,18 +301,24 @@ static void drop_code_leaf(struct paging *paging, uint64_t first, uint64_t count
 		drop_code(paging, first + i, count - i < CODE_BATCH ? count - i : CODE_BATCH);
 }
 
+void code_drop(struct paging *paging, uint64_t frame)
+{
+	drop_code(paging, frame, 1);
+}
+
 /*
  * Kernel code: each frame that may cease to be code has a reference for each leaf that executes it. What
  * was code when the entry was judged may be none by now, and then is refused by the same rule.
  */
-static int take_code(struct paging *paging, const struct pte_place *place, uint64_t value)
+static int take_code(struct promotion *p, const struct pte_place *place, uint64_t value)
 {
+	struct paging *paging = p->paging;
 	const uint64_t first = pte_leaf_frame(value, place->level);
 	const uint64_t count = pte_leaf_frames(place->level);
 	bool let_pass = false;
 
 	if (judge_admits_code(paging, place, value))
-		return admit_code(paging, place, first, value);
+		return code_admit(paging, p->cpu, place, first);
 	for (uint64_t i = 0; i < count; i++) {
 		int error = hold_code(paging, first + i);
 
@@ -355,20 +347,21 @@ static int take_user_page(struct paging *paging, const struct pte_place *place, 
 	return paging_protect(paging, frame, word | FRAME_USER_EXEC) < 0 ? -ENOMEM : 0;
 }
 
-static int take(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take(struct promotion *p, const struct pte_place *place, uint64_t old, uint64_t value)
 {
 	if (pte_is_leaf(value, place->level)) {
 		if (pte_is_kernel_exec(value))
-			return take_code(p->paging, place, value);
+			return take_code(p, place, value);
 		return value & PTE_US ? take_user_page(p->paging, place, value) : 0;
 	}
-	return value & PTE_P ? take_table(p, place, value) : 0;
+	return value & PTE_P ? take_table(p, place, old, value) : 0;
 }
 
 /* -EACCES: the frame is something else, or has more references than can be counted. */
-static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t old,
+		       uint64_t value)
 {
-	int error = take(p, place, value);
+	int error = take(p, place, old, value);
 
 	if (error == -EFAULT || error == -EOVERFLOW)
 		error = -EACCES;
@@ -380,10 +373,10 @@ static int take_judged(struct promotion *p, const struct pte_place *place, uint6
 }
 
 int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t value)
+		   uint64_t old, uint64_t value)
 {
 	struct promotion p = {.paging = paging, .cpu = cpu};
-	int error = take_judged(&p, place, value);
+	int error = take_judged(&p, place, old, value);
 
 	promote_end(&p);
 	return error;
@@ -411,11 +404,41 @@ static void drop_entries(struct promotion *p, const struct table_info *info, uin
 	}
 }
 
-static int judge_one(struct promotion *p, const struct pte_place *place, uint64_t value)
+/*
+ * The upper half of a root is that of all the others, entry by entry: the rules have been asked
+ * before, and the reference is what is left to take. Result: is it, and was it taken?
+ */
+static bool take_template_entry(struct promotion *p, const struct table_info *info, uint32_t index,
+				uint64_t value)
 {
-	int error = judge_entry(p->paging, place, 0, value);
+	struct frames *frames = &p->paging->frames;
+	const uint64_t frame = pte_table_frame(value);
+	const struct table_info *child;
 
-	return error ? error : take_judged(p, place, value);
+	if (!judge_is_template(p->paging, info, index, value) ||
+	    frame_get(frames, frame, PT_LEVELS - 1))
+		return false;
+	child = info_of_frame(p->paging, frame);
+	if (child->half == HALF_KERNEL && child->va == pte_canonical(index * pte_span(PT_LEVELS)))
+		return true;
+	if (frame_put(frames, frame))
+		retire(p->paging, frame);
+	return false;
+}
+
+static int judge_one(struct promotion *p, const struct table_info *info, uint32_t level,
+		     uint32_t index, uint64_t old, uint64_t value)
+{
+	struct pte_place place;
+	int error;
+
+	if (level == 1 && info->half == HALF_USER && judge_is_plain(p->paging, old, value))
+		return 0;
+	if (level == PT_LEVELS && take_template_entry(p, info, index, value))
+		return 0;
+	place = pte_place_of(p->paging, info, level, index);
+	error = judge_entry(p->paging, &place, old, value);
+	return error ? error : take_judged(p, &place, old, value);
 }
 
 static void count_user_entries(struct table_info *info, const uint64_t *entry)
@@ -451,17 +474,23 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		count_user_entries(info, entry);
 	}
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
-		struct pte_place place;
+		uint64_t old = 0;
 		int error;
 
-		if (!(entry[i] & PTE_P))
+		if (!root->leaf)
+			i = pte_next_present(entry, i);
+		else
+			old = pte_piece(root->leaf, root->level + 1, i);
+		if (i == PT_ENTRIES)
+			break;
+		if (!((entry[i] | old) & PTE_P))
 			continue;
-		place = pte_place_of(paging, info, root->level, i);
-		error = judge_one(p, &place, entry[i]);
+		error = judge_one(p, info, root->level, i, old, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
 			return error;
 		}
+		info->references += pte_is_reference(entry[i], root->level);
 	}
 	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);

@@ -57,6 +57,24 @@ static inline uint64_t pte_leaf_frames(uint32_t level)
 	return pte_span(level) >> PAGE_SHIFT;
 }
 
+/*
+ * What a split makes of a large leaf: the entry at index of the table that takes its place. The PAT
+ * bit lies elsewhere in a 4 KiB page's entry.
+ */
+static inline uint64_t pte_piece(uint64_t leaf, uint32_t level, uint32_t index)
+{
+	const uint64_t large_pat = 1ULL << PAGE_SHIFT;
+	const uint64_t address =
+		(pte_leaf_frame(leaf, level) << PAGE_SHIFT) + index * pte_span(level - 1);
+	uint64_t bits = leaf & ~PTE_ADDR;
+
+	if (level == 2)
+		bits = (bits & ~PTE_PS) | (leaf & large_pat ? PTE_PS : 0);
+	else
+		bits |= leaf & large_pat;
+	return address | bits;
+}
+
 static inline uint64_t pte_table_frame(uint64_t entry)
 {
 	return (entry & PTE_ADDR) >> PAGE_SHIFT;
@@ -66,6 +84,31 @@ static inline uint64_t pte_table_frame(uint64_t entry)
 static inline bool pte_is_kernel_exec(uint64_t leaf)
 {
 	return !(leaf & (PTE_US | PTE_NX));
+}
+
+/* The first present entry of a table at index i or behind; PT_ENTRIES: none. Most tables are nearly empty. */
+static inline uint32_t pte_next_present(const uint64_t *entry, uint32_t i)
+{
+	while (i < PT_ENTRIES) {
+		const uint64_t *e = &entry[i];
+
+		if (i % 8 == 0 &&
+		    !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P)) {
+			i += 8;
+			continue;
+		}
+		if (*e & PTE_P)
+			return i;
+		i++;
+	}
+	return i;
+}
+
+/* Does the entry hold a reference: to a table, or to code? */
+static inline bool pte_is_reference(uint64_t entry, uint32_t level)
+{
+	return pte_is_table(entry, level) ||
+	       (pte_is_leaf(entry, level) && pte_is_kernel_exec(entry));
 }
 
 /* The linear address with bits 63:48 as bit 47. */

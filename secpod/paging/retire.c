@@ -38,7 +38,7 @@ static void list_add(struct paging *paging, uint32_t number)
 	if (paging->retired_last)
 		info_of(paging, paging->retired_last)->next = number;
 	else
-		paging->retired_first = number;
+		__atomic_store_n(&paging->retired_first, number, __ATOMIC_RELAXED);
 	paging->retired_last = number;
 	paging->retired_count++;
 }
@@ -50,7 +50,7 @@ static void list_remove(struct paging *paging, uint32_t number)
 	if (info->previous)
 		info_of(paging, info->previous)->next = info->next;
 	else
-		paging->retired_first = info->next;
+		__atomic_store_n(&paging->retired_first, info->next, __ATOMIC_RELAXED);
 	if (info->next)
 		info_of(paging, info->next)->previous = info->previous;
 	else
@@ -82,11 +82,27 @@ void retire(struct paging *paging, uint64_t frame)
 		if (info->retired)
 			list_remove(paging, number);
 		/* The mark first: who referenced it before is covered by an invalidation begun now. */
-		info->epoch = __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&info->epoch,
+				 __atomic_load_n(&paging->flush_begun, __ATOMIC_SEQ_CST),
+				 __ATOMIC_RELAXED);
 		if (!maps_users(info, word))
 			list_add(paging, number);
 	}
 	spin_unlock(&paging->retired_lock);
+}
+
+uint32_t retire_doom(struct paging *paging, uint64_t frame)
+{
+	uint32_t number = 0;
+
+	spin_lock(&paging->retired_lock);
+	if (frame_retire(&paging->frames, frame) && !frame_doom(&paging->frames, frame)) {
+		number = (uint32_t)frame_word_info(frame_read(&paging->frames, frame));
+		if (info_of(paging, number)->retired)
+			list_remove(paging, number);
+	}
+	spin_unlock(&paging->retired_lock);
+	return number;
 }
 
 /*
@@ -98,19 +114,18 @@ static int release(struct paging *paging, struct paging_cpu *cpu, uint32_t numbe
 	const struct table_info *info = info_of(paging, number);
 	const uint64_t frame = info->frame;
 	const uint32_t level = (uint32_t)frame_word_type(word);
-	const uint64_t *entry = read_table(cpu, frame, level);
+	/* Nearly always Linux has cleared the entries by now. */
+	const uint64_t *entry = info->references ? read_table(cpu, frame, level) : NULL;
 
-	if (!entry || paging_protect(paging, frame, FRAME_NONE) < 0) {
+	if ((info->references && !entry) || paging_protect(paging, frame, FRAME_NONE) < 0) {
 		frame_undoom(&paging->frames, frame);
 		retire(paging, frame);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
-		if (entry[i] & PTE_P) {
-			const struct pte_place place = pte_place_of(paging, info, level, i);
+	for (uint32_t i = 0; entry && (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
+		const struct pte_place place = pte_place_of(paging, info, level, i);
 
-			reference_drop(paging, &place, entry[i]);
-		}
+		reference_drop(paging, &place, entry[i]);
 	}
 	frame_free(&paging->frames, frame);
 	table_info_free(&paging->infos, number);
@@ -143,6 +158,19 @@ static int take_off(struct paging *paging, uint32_t number, uint64_t *word)
 	return error;
 }
 
+/*
+ * Is the first of the list covered by an invalidation? Without the lock, so that a store need not wait
+ * for it: what is missed now is found by the next one. The number may be somebody else's by now,
+ * but what it stands for stays memory that can be read.
+ */
+static bool may_release(struct paging *paging)
+{
+	const uint32_t number = __atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED);
+
+	return number && __atomic_load_n(&info_of(paging, number)->epoch, __ATOMIC_RELAXED) <
+				 __atomic_load_n(&paging->flush_done, __ATOMIC_RELAXED);
+}
+
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 {
 	while (limit-- > 0) {
@@ -150,7 +178,7 @@ void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 		uint64_t word = 0;
 		int error = -EAGAIN;
 
-		if (!__atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED))
+		if (!may_release(paging))
 			return;
 		spin_lock(&paging->retired_lock);
 		number = paging->retired_first;

@@ -13,6 +13,8 @@
 
 /* Times the CPU's own flag updates may come between reading and replacing an entry. */
 #define TRIES_MAX 16u
+/* The same for the second one of a pair, which nobody asks for again. */
+#define PAIR_TRIES_MAX (1u << 16)
 /* Retired tables released in passing, when an invalidation has covered them. */
 #define SWEEP_STORE 4u
 
@@ -61,7 +63,7 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 	uint64_t found = *old;
 
 	if (!error && counted)
-		error = reference_take(paging, cpu, place, next);
+		error = reference_take(paging, cpu, place, *old, next);
 	if (error)
 		return error;
 	if (counted)
@@ -85,6 +87,13 @@ static void count_user_entries(struct table_info *info, const struct pte_place *
 		__atomic_fetch_add(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
 	else if ((old & PTE_P) && !(next & PTE_P))
 		__atomic_fetch_sub(&info->user_entries, 1u, __ATOMIC_ACQ_REL);
+}
+
+static void count_references(struct table_info *info, const struct pte_place *place, uint64_t old,
+			     uint64_t next)
+{
+	info->references += pte_is_reference(next, place->level);
+	info->references -= pte_is_reference(old, place->level);
 }
 
 static int store_locked(struct paging *paging, struct paging_cpu *cpu,
@@ -133,10 +142,49 @@ static uint64_t clear_same(void *operand, uint64_t old)
 static int reclaim_root(struct paging *paging, struct paging_cpu *cpu, uint64_t frame,
 			uint64_t word)
 {
-	if (frame_word_refs(word))
-		paging->ops.trim_roots(paging->ops.context);
+	const bool trimmed = !frame_word_refs(word) || paging->ops.trim_roots(paging->ops.context);
+	int error;
+
 	retire(paging, frame);
-	return paging_settle(paging, cpu, frame);
+	error = paging_settle(paging, cpu, frame);
+	return error == -EBUSY && !trimmed ? -EAGAIN : error;
+}
+
+static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
+		 void *operand, uint64_t *old, bool pair);
+
+/* Again while another CPU is about to make a page table of it: it does not wait for this one. */
+static void clear_pair(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, uint64_t *gone)
+{
+	uint64_t other;
+
+	for (uint32_t i = 0; i < PAIR_TRIES_MAX; i++) {
+		if (store(paging, cpu, slot, clear_same, gone, &other, false) != -EAGAIN)
+			return;
+		__builtin_ia32_pause();
+	}
+}
+
+/*
+ * The entry of a user's page, with no more to it than judge_is_plain() says. Result: 0; -EAGAIN: it
+ * is another one, or changed in between, and nothing was done.
+ */
+static int store_plain(const struct paging *paging, uint64_t slot, paging_change change,
+		       void *operand, uint64_t *old)
+{
+	uint64_t *entry = guest_word_open(slot);
+	uint64_t next;
+	bool done;
+
+	if (!entry)
+		return -EFAULT;
+	*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	next = change(operand, *old);
+	done = judge_is_plain(paging, *old, next) &&
+	       __atomic_compare_exchange_n(entry, old, next, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+	guest_word_close();
+	return done ? 0 : -EAGAIN;
 }
 
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
@@ -152,22 +200,28 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
+	if (frame_word_type(word) == FRAME_L1 && info->half == HALF_USER) {
+		error = store_plain(paging, slot, change, operand, old);
+		if (error != -EAGAIN) {
+			frame_unlock(&paging->frames, frame);
+			return error;
+		}
+	}
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
-	if (!error)
+	if (!error) {
 		count_user_entries(info, &place, *old, next);
+		count_references(info, &place, *old, next);
+	}
 	dead = !error && place.level == PT_LEVELS && table_info_user_entries(info) == 0;
 	pair = pair && !error && clears_pair(paging, &place, info, *old, next);
 	frame_unlock(&paging->frames, frame);
 
 	if (dead)
 		retire(paging, frame);
-	if (pair) {
-		uint64_t other;
-
-		(void)store(paging, cpu, slot + PAGE_SIZE, clear_same, old, &other, false);
-	}
+	if (pair)
+		clear_pair(paging, cpu, slot + PAGE_SIZE, old);
 	return error;
 }
 
@@ -212,6 +266,26 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	return error;
 }
 
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	uint32_t tries = 0;
+	/* Else it could be a page table by the time it is written. */
+	int error = code_hold(paging, frame);
+
+	if (error)
+		return error;
+	error = read_entry(slot, old);
+	if (!error) {
+		do
+			error = guest_cmpxchg64(slot, old, change(operand, *old));
+		while (error == -EAGAIN && ++tries < TRIES_MAX);
+	}
+	code_drop(paging, frame);
+	return error;
+}
+
 /* What the CPU would make of the entry: A first, D where the access was let through by a leaf. */
 static uint64_t with_flags(uint64_t entry, uint32_t level)
 {
@@ -225,21 +299,24 @@ static uint64_t with_flags(uint64_t entry, uint32_t level)
 
 int paging_flag_update(struct paging *paging, uint64_t slot)
 {
+	uint32_t tries = TRIES_MAX;
 	uint64_t word, old, next;
+	uint64_t *entry;
 	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
 		return error;
-	slot &= ~(sizeof(old) - 1);
-	error = read_entry(slot, &old);
-	for (uint32_t i = 0; !error && i < TRIES_MAX; i++) {
-		next = with_flags(old, (uint32_t)frame_word_type(word));
-		if (next == old)
-			break;
-		error = guest_cmpxchg64(slot, &old, next);
-		if (error != -EAGAIN)
-			break;
-		error = 0;
+	entry = guest_word_open(slot & ~(sizeof(*entry) - 1));
+	if (entry) {
+		old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		do {
+			next = with_flags(old, (uint32_t)frame_word_type(word));
+		} while (next != old && tries-- &&
+			 !__atomic_compare_exchange_n(entry, &old, next, false, __ATOMIC_SEQ_CST,
+						      __ATOMIC_RELAXED));
+		guest_word_close();
+	} else {
+		error = -EFAULT;
 	}
 	frame_unlock(&paging->frames, slot >> PAGE_SHIFT);
 	__atomic_fetch_add(&paging->stats.flag_updates, 1u, __ATOMIC_RELAXED);

@@ -38,7 +38,8 @@ struct table_info {
 	uint8_t retired;       /* is in the list of retired tables */
 	uint8_t judged;	       /* claimed: its contents are judged, or being judged */
 	const void *owner;     /* claimed: by which promotion; others look at it */
-	uint64_t zero[2];
+	uint32_t references;   /* entries that hold one; changes with the contents */
+	uint32_t zero[3];
 };
 _Static_assert(sizeof(struct table_info) == 64, "64 to a page");
 
