@@ -38,7 +38,7 @@ struct holdings {
 
 static uint64_t words[FRAMES];
 static uint16_t typed[2];
-static struct frames frames = {words, FRAMES, typed};
+static struct frames frames = {.word = words, .count = FRAMES, .typed = typed};
 
 static struct holdings mine, others;
 static uint64_t region_others; /* frames of the region that are not NONE, without this one */
@@ -76,7 +76,11 @@ static bool invariant(uint64_t word)
 	if (type == FRAME_NONE)
 		return !(word & ~FRAME_LOCKED);
 	/* Marks only where allowed. */
-	if ((locked || (word & FRAME_RETIRED) || frame_word_info(word)) && !table)
+	if ((locked || (word & FRAME_RETIRED)) && !table)
+		return false;
+	if (frame_word_info(word) && !table && !frame_is_code(type))
+		return false;
+	if ((word & FRAME_FLUID) && !frame_is_code(type))
 		return false;
 	if ((word & TAKEN) && !has_refs(word))
 		return false;
@@ -93,14 +97,20 @@ static bool invariant(uint64_t word)
 	return true;
 }
 
+/* A table has the same side information as long as it is one; code gets its place once. */
+static bool keeps_info(uint64_t old, uint64_t next)
+{
+	return frame_word_info(old) == frame_word_info(next) ||
+	       (frame_is_code(frame_word_type(old)) && !frame_word_info(old));
+}
+
 /* Is this change one that somebody with these holdings can live with? */
 static bool respects(const struct holdings *holdings, uint64_t old, uint64_t next)
 {
 	if (holdings->claimed || holdings->doomed || holdings->held)
 		return old == next;
 	if (holdings->refs || holdings->locked)
-		return frame_word_type(old) == frame_word_type(next) &&
-		       frame_word_info(old) == frame_word_info(next);
+		return frame_word_type(old) == frame_word_type(next) && keeps_info(old, next);
 	return true;
 }
 
@@ -112,7 +122,7 @@ static bool is_legal(uint64_t old, uint64_t next)
 	if ((old & ~next & FRAME_PERMANENT) || (old & ~next & FRAME_USER_EXEC))
 		return false;
 	if (was == is)
-		return frame_word_info(old) == frame_word_info(next);
+		return keeps_info(old, next);
 	return was == FRAME_NONE || (is == FRAME_NONE && (old & TAKEN));
 }
 
@@ -217,7 +227,14 @@ void shared_store(uint64_t *word, uint64_t value)
 
 uint64_t shared_add(uint64_t *word, uint64_t value)
 {
-	const uint64_t old = at_word(word);
+	uint64_t old;
+
+	/* Statistics: nothing rests on them. */
+	if (__CPROVER_same_object(word, &frames)) {
+		prove(word >= frames.of_type && word < frames.of_type + FRAME_TYPES, "a count");
+		return 0;
+	}
+	old = at_word(word);
 
 	words[number] += value;
 	changed(old);
@@ -297,7 +314,7 @@ static void any_start(void)
 static void take(void)
 {
 	const uint32_t level = (uint32_t)any_below(FRAME_LEVELS + 1);
-	const uint64_t info = level ? any_below(FRAME_INFO_MAX + 1) : 0;
+	const uint64_t info = any_below(FRAME_INFO_MAX + 1);
 	const uint64_t had = mine.refs;
 	uint64_t word = 0;
 	int error;
@@ -408,6 +425,9 @@ static void mark(void)
 	} else if (nondet_bool()) {
 		assume(mine.refs && frame_is_table(frame_word_type(words[number])));
 		frame_mark(&frames, number, FRAME_PERMANENT);
+	} else if (nondet_bool()) {
+		assume(frame_word_type(words[number]) == FRAME_CODE);
+		frame_note_place(&frames, number, nondet_u64());
 	} else {
 		assume(frame_word_type(words[number]) == FRAME_RODATA);
 		frame_mark(&frames, number, FRAME_USER_EXEC);
