@@ -6,7 +6,8 @@
 
 ATTACK_KERNELS := 6.1 6.12
 ATTACK_CC ?= gcc
-ATTACK_MODULES := $(filter-out secpod_attack,$(patsubst tests/attacks/modules/%.c,%,$(sort \
+ATTACK_PARTS := attack_main attack_tables
+ATTACK_MODULES := $(filter-out $(ATTACK_PARTS),$(patsubst tests/attacks/modules/%.c,%,$(sort \
 	$(wildcard tests/attacks/modules/*.c))))
 ATTACK_SOURCES := $(wildcard tests/attacks/modules/*)
 ATTACK_INIT_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard tests/attacks/*.c)))
@@ -34,6 +35,7 @@ build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/sec
 	@mkdir -p $(@D)/modules
 	@cp $(ATTACK_SOURCES) guest-support/include/secpod_abi.h $(@D)/modules
 	@printf '%s\n' 'ccflags-y += -g0 -mfunction-return=keep' 'OBJECT_FILES_NON_STANDARD := y' \
+		'secpod_attack-y := $(ATTACK_PARTS:=.o)' \
 		'obj-m += secpod_attack.o $(ATTACK_MODULES:=.o)' \
 		>$(@D)/modules/Kbuild
 	$(MAKE) -C build/headers/$*/build M=$(CURDIR)/$(@D)/modules $(ATTACK_KBUILD) modules \
