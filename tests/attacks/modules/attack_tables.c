@@ -146,7 +146,7 @@ EXPORT_SYMBOL_GPL(attack_link);
 
 bool attack_link_user(void *table)
 {
-	static void *upper[ATTACK_LEVELS - 2]; /* of levels 2 and 3 */
+	static u64 *upper[ATTACK_LEVELS - 2]; /* of levels 2 and 3 */
 	u64 *root = attack_slot(ATTACK_USER_AREA, ATTACK_LEVELS, NULL);
 
 	for (unsigned int i = 0; i < ATTACK_LEVELS - 2; i++) {

@@ -61,6 +61,6 @@ static bool effect(void)
 	return attack_tries(done, WAYS);
 }
 
-static const struct attack pt_text = {"pt_text", "locked-range,code-store", NULL, attempt, effect,
-				      NULL};
+static const struct attack pt_text = {
+	"pt_text", "locked-range,code-store,kernel-exec", NULL, attempt, effect, NULL};
 ATTACK_MODULE(pt_text);
