@@ -6,7 +6,8 @@
 
 ATTACK_KERNELS := 6.1 6.12
 ATTACK_CC ?= gcc
-ATTACK_MODULES := $(filter-out secpod_attack,$(patsubst tests/attacks/modules/%.c,%,$(sort \
+ATTACK_PARTS := attack_main attack_tables
+ATTACK_MODULES := $(filter-out $(ATTACK_PARTS),$(patsubst tests/attacks/modules/%.c,%,$(sort \
 	$(wildcard tests/attacks/modules/*.c))))
 ATTACK_SOURCES := $(wildcard tests/attacks/modules/*)
 ATTACK_INIT_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard tests/attacks/*.c)))
@@ -45,7 +46,8 @@ endef
 build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
 		build/headers/%/build/Makefile tests/attacks/build.mk
 	$(call kernel_modules,$*,$(ATTACK_SOURCES),secpod_attack $(ATTACK_MODULES),\
-		'ccflags-y += -mfunction-return=keep' 'OBJECT_FILES_NON_STANDARD := y')
+		'secpod_attack-y := $(ATTACK_PARTS:=.o)' 'ccflags-y += -mfunction-return=keep' \
+		'OBJECT_FILES_NON_STANDARD := y')
 
 build/tests/attacks/%/initramfs.cpio.gz: build/tests/attacks/%/modules.built build/tests/attacks/init \
 		scripts/mkinitramfs
