@@ -60,9 +60,12 @@ static void load_one(const unsigned long *word)
 
 static void load_pair(const unsigned long *word)
 {
-	u64 *first = attack_page(1), *second = first + ATTACK_ENTRIES;
+	u64 *first = attack_page(1), *second;
 
-	if (!first || !forge(first, NULL) || !forge(second, word))
+	if (!first)
+		return;
+	second = first + ATTACK_ENTRIES;
+	if (!forge(first, NULL) || !forge(second, word))
 		return;
 	(void)read_under(first, NULL);
 	done += read_under(second, word) == REMAP_PLANTED;
