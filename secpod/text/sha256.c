@@ -8,59 +8,25 @@
  * by one, so that nothing is copied between registers: it is some 15 MiB that are measured, at a
  * moment when a CPU waits for it.
  */
-#define ROUNDS(X)                                                                                    \
-	X(0, 0x428a2f98)                                                                             \
-	X(1, 0x71374491)                                                                             \
-	X(2, 0xb5c0fbcf)                                                                             \
-	X(3, 0xe9b5dba5)                                                                             \
-	X(4, 0x3956c25b)                                                                             \
-	X(5, 0x59f111f1) X(6, 0x923f82a4) X(7, 0xab1c5ed5) X(8, 0xd807aa98) X(9, 0x12835b01) X(      \
-		10,                                                                                  \
-		0x243185be) X(11,                                                                    \
-			      0x550c7dc3) X(12,                                                      \
-					    0x72be5d74) X(13,                                        \
-							  0x80deb1fe) X(14,                          \
-									0x9bdc06a7) X(15,            \
-										      0xc19bf174)    \
-		X(16, 0xe49b69c1) X(17, 0xefbe4786) X(18, 0x0fc19dc6) X(19, 0x240ca1cc) X(           \
-			20, 0x2de92c6f) X(21,                                                        \
-					  0x4a7484aa) X(22,                                          \
-							0x5cb0a9dc) X(23,                            \
-								      0x76f988da) X(24,              \
-										    0x983e5152)      \
-			X(25, 0xa831c66d) X(26, 0xb00327c8) X(27, 0xbf597fc7) X(28, 0xc6e00bf3) X(   \
-				29,                                                                  \
-				0xd5a79147) X(30,                                                    \
-					      0x06ca6351) X(31,                                      \
-							    0x14292967) X(32,                        \
-									  0x27b70a85) X(33,          \
-											0x2e1b2138)  \
-				X(34, 0x4d2c6dfc) X(35, 0x53380d13) X(36, 0x650a7354) X(             \
-					37, 0x766a0abb) X(38,                                        \
-							  0x81c2c92e) X(39,                          \
-									0x92722c85) X(40,            \
-										      0xa2bfe8a1)    \
-					X(41, 0xa81a664b) X(42, 0xc24b8b70) X(43, 0xc76c51a3) X(     \
-						44, 0xd192e819) X(45, 0xd6990624) X(46,              \
-										    0xf40e3585)      \
-						X(47, 0x106aa070) X(48, 0x19a4c116) X(               \
-							49,                                          \
-							0x1e376c08) X(50,                            \
-								      0x2748774c) X(51,              \
-										    0x34b0bcb5)      \
-							X(52, 0x391c0cb3) X(53, 0x4ed8aa4a) X(       \
-								54, 0x5b9cca4f) X(55, 0x682e6ff3)    \
-								X(56, 0x748f82ee) X(                 \
-									57,                          \
-									0x78a5636f) X(58,            \
-										      0x84c87814)    \
-									X(59, 0x8cc70208) X(         \
-										60, 0x90befffa)      \
-										X(61, 0xa4506ceb) X( \
-											62,          \
-											0xbef9a3f7)  \
-											X(63,        \
-											  0xc67178f2)
+/* clang-format off */
+#define ROUNDS(X) \
+	X(0, 0x428a2f98) X(1, 0x71374491) X(2, 0xb5c0fbcf) X(3, 0xe9b5dba5) \
+	X(4, 0x3956c25b) X(5, 0x59f111f1) X(6, 0x923f82a4) X(7, 0xab1c5ed5) \
+	X(8, 0xd807aa98) X(9, 0x12835b01) X(10, 0x243185be) X(11, 0x550c7dc3) \
+	X(12, 0x72be5d74) X(13, 0x80deb1fe) X(14, 0x9bdc06a7) X(15, 0xc19bf174) \
+	X(16, 0xe49b69c1) X(17, 0xefbe4786) X(18, 0x0fc19dc6) X(19, 0x240ca1cc) \
+	X(20, 0x2de92c6f) X(21, 0x4a7484aa) X(22, 0x5cb0a9dc) X(23, 0x76f988da) \
+	X(24, 0x983e5152) X(25, 0xa831c66d) X(26, 0xb00327c8) X(27, 0xbf597fc7) \
+	X(28, 0xc6e00bf3) X(29, 0xd5a79147) X(30, 0x06ca6351) X(31, 0x14292967) \
+	X(32, 0x27b70a85) X(33, 0x2e1b2138) X(34, 0x4d2c6dfc) X(35, 0x53380d13) \
+	X(36, 0x650a7354) X(37, 0x766a0abb) X(38, 0x81c2c92e) X(39, 0x92722c85) \
+	X(40, 0xa2bfe8a1) X(41, 0xa81a664b) X(42, 0xc24b8b70) X(43, 0xc76c51a3) \
+	X(44, 0xd192e819) X(45, 0xd6990624) X(46, 0xf40e3585) X(47, 0x106aa070) \
+	X(48, 0x19a4c116) X(49, 0x1e376c08) X(50, 0x2748774c) X(51, 0x34b0bcb5) \
+	X(52, 0x391c0cb3) X(53, 0x4ed8aa4a) X(54, 0x5b9cca4f) X(55, 0x682e6ff3) \
+	X(56, 0x748f82ee) X(57, 0x78a5636f) X(58, 0x84c87814) X(59, 0x8cc70208) \
+	X(60, 0x90befffa) X(61, 0xa4506ceb) X(62, 0xbef9a3f7) X(63, 0xc67178f2)
+/* clang-format on */
 
 static inline uint32_t ror(uint32_t x, unsigned int n)
 {

@@ -23,10 +23,12 @@ static struct text_site *site_of(struct text *text, uint32_t number)
 	return &text->page[index / SITES_PER_PAGE][index % SITES_PER_PAGE];
 }
 
-/* Sites of one page of code lie in buckets side by side. */
+/* Sites that are near to each other share a bucket: of so many bytes. */
+#define LINE 16ULL
+
 static uint32_t *bucket_of(const struct text *text, uint64_t va)
 {
-	return &text->bucket[(va >> 4 ^ va >> 16) % TEXT_BUCKETS];
+	return &text->bucket[(va / LINE ^ va >> 16) % TEXT_BUCKETS];
 }
 
 static struct text_site *find(struct text *text, uint64_t va)
@@ -96,16 +98,32 @@ static void drop(struct text *text, uint64_t va)
 	}
 }
 
-/* The site before va, nearest to it, that may go on there; NULL: none. */
-static struct text_site *find_before(struct text *text, uint64_t va)
+/* The last site in [begin, end); NULL: there is none. */
+static struct text_site *last_in(struct text *text, uint64_t begin, uint64_t end)
 {
-	for (uint32_t back = 1; back < PATCH_BYTES; back++) {
-		struct text_site *site = find(text, va - back);
+	for (uint64_t line = (end - 1) & ~(LINE - 1); line + LINE > begin; line -= LINE) {
+		struct text_site *last = NULL;
 
-		if (site)
-			return site;
+		for (uint32_t number = *bucket_of(text, line); number;) {
+			struct text_site *site = site_of(text, number);
+
+			if (site->patch.va - begin < end - begin &&
+			    (!last || site->patch.va > last->patch.va))
+				last = site;
+			number = site->next;
+		}
+		if (last)
+			return last;
 	}
 	return NULL;
+}
+
+static void drop_all(struct text *text, uint64_t begin, uint64_t end)
+{
+	const struct text_site *site;
+
+	while (text->sites && (site = last_in(text, begin, end)) != NULL)
+		drop(text, site->patch.va);
 }
 
 /* ---- stores. Sites do not overlap: what is kept of each is what was measured. */
@@ -146,15 +164,15 @@ static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes,
 static struct text_site *new_site(const struct judged *j)
 {
 	struct text_site *site = add(j->text, j->va);
+	uint64_t end = j->va + PATCH_BYTES;
+	const struct text_site *other;
 
 	if (!site)
 		return NULL;
 	read_around(j->code, j->va, site->patch.original);
-	for (uint64_t va = j->va + 1; va < j->va + PATCH_BYTES; va++) {
-		const struct text_site *other = find(j->text, va);
-
-		if (other)
-			restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+	while ((other = last_in(j->text, j->va + 1, end)) != NULL) {
+		restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+		end = other->patch.va;
 	}
 	return site;
 }
@@ -186,19 +204,20 @@ static int open_site(const struct judged *j, struct text_site *site)
  */
 static bool meets_another(const struct judged *j, uint64_t first, uint64_t end)
 {
-	for (uint64_t va = first + 1; va < end; va++) {
-		const struct text_site *other = find(j->text, va);
+	const struct text_site *other;
 
-		if (other && (other->state != PATCH_OPEN || other->patch.extent > 1))
+	while (end > first + 1 && (other = last_in(j->text, first + 1, end)) != NULL) {
+		if (other->state != PATCH_OPEN || other->patch.extent > 1)
 			return true;
+		end = other->patch.va;
 	}
 	return false;
 }
 
 static void absorb(const struct judged *j, uint64_t first, uint64_t end)
 {
-	for (uint64_t va = first + 1; va < end; va++)
-		drop(j->text, va);
+	if (end > first + 1)
+		drop_all(j->text, first + 1, end);
 }
 
 /* The first byte: the site is judged whole. */
@@ -274,7 +293,7 @@ static int judge(const struct judged *j)
 		return open_site(j, site);
 	if (site && site->state == PATCH_OPEN)
 		return close_site(j, site);
-	before = site ? NULL : find_before(j->text, j->va);
+	before = site ? NULL : last_in(j->text, j->va - PATCH_BYTES + 1, j->va);
 	/* INT3 right behind what has been patched of it is taken for a site of its own. */
 	if (before && before->state == PATCH_OPEN &&
 	    (!int3 || before->patch.va + before->patch.extent > j->va))
@@ -317,10 +336,7 @@ void text_forget(struct text *text, uint64_t va)
 {
 	va &= PAGE_MASK;
 	spin_lock(&text->lock);
-	if (text->sites) {
-		for (uint64_t at = va; at < va + PAGE_SIZE; at++)
-			drop(text, at);
-	}
+	drop_all(text, va, va + PAGE_SIZE);
 	spin_unlock(&text->lock);
 }
 
@@ -378,16 +394,16 @@ int text_verify(struct text *text, uint64_t va, uint8_t *page)
 {
 	static const uint8_t none[SHA256_BYTES];
 	const uint8_t *digest = digest_of(text, va &= PAGE_MASK);
+	uint64_t end = va + PAGE_SIZE;
+	const struct text_site *site;
 	uint8_t now[SHA256_BYTES];
 
 	if (!digest || !memcmp(digest, none, sizeof(none)))
 		return -ENOENT;
 	spin_lock(&text->lock);
-	for (uint64_t at = va - PATCH_BYTES; at < va + PAGE_SIZE; at++) {
-		const struct text_site *site = find(text, at);
-
-		if (site)
-			restore(&site->patch, va, page, PAGE_SIZE);
+	while ((site = last_in(text, va - PATCH_BYTES, end)) != NULL) {
+		restore(&site->patch, va, page, PAGE_SIZE);
+		end = site->patch.va;
 	}
 	spin_unlock(&text->lock);
 	sha256(page, PAGE_SIZE, now);

@@ -10,7 +10,7 @@
 #   build/tests/model/model/model --seed N --seeds 1
 # MODEL_SEED is the first seed, MODEL_SCALE multiplies the seeds of make model.
 
-MODEL_SOURCES := $(patsubst %,tests/model/%.c,main machine guest values judge expect reference) \
+MODEL_SOURCES := $(patsubst %,tests/model/%.c,main machine guest requests values judge expect reference) \
 	$(unit_paging_sources) ept/invalidate.c
 MODEL_OUT := build/tests/model
 MODEL_SEED ?= 1

@@ -77,7 +77,7 @@ static uint64_t some_index(uint64_t frame)
 	return index;
 }
 
-static uint64_t some_slot(void)
+uint64_t some_slot(void)
 {
 	const uint64_t frame =
 		dice(4) ? arena_frame() : model.kernel_table[dice(model.kernel_tables)];
@@ -85,7 +85,7 @@ static uint64_t some_slot(void)
 	return slot_of(frame, some_index(frame));
 }
 
-static uint64_t some_root(void)
+uint64_t some_root(void)
 {
 	if (dice(8) == 0)
 		return model.world.swapper;
@@ -318,7 +318,7 @@ static const struct {
 	{op_unmap, 8},	     {op_recycle, 8},  {op_new_root, 2},   {op_load, 5},
 	{op_settle, 2},	     {op_flags, 2},    {machine_walk, 40}, {machine_switch, 2},
 	{machine_reuse, 16}, {op_module, 8},   {op_access, 16},	   {op_tear_down, 3},
-	{op_split, 4},
+	{op_split, 4},	     {op_request, 12}, {op_exit, 2},
 };
 
 void guest_step(void)

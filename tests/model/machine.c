@@ -163,18 +163,23 @@ static int load_root(struct cpu *cpu, uint64_t root)
 	return error;
 }
 
-static void sync_roots(struct cpu *cpu)
+static void forget_other_roots(struct cpu *cpu)
 {
-	const uint64_t trims = __atomic_load_n(&model.trims, __ATOMIC_SEQ_CST);
-
-	if (cpu->trims == trims)
-		return;
 	while (load_root(cpu, cpu->cr3) == -EAGAIN)
 		(void)sched_yield();
 	MODEL_CHECK(paging_root_known(paging_cpu(cpu), cpu->cr3), cpu->cr3, 0);
 	paging_roots_trim(&model.world.paging, paging_cpu(cpu));
 	for (uint32_t i = 0; i < PAGING_CPU_ROOTS; i++)
 		cpu->target[i] = PAGING_NO_ROOT;
+}
+
+static void sync_roots(struct cpu *cpu)
+{
+	const uint64_t trims = __atomic_load_n(&model.trims, __ATOMIC_SEQ_CST);
+
+	if (cpu->trims == trims)
+		return;
+	forget_other_roots(cpu);
 	__atomic_store_n(&cpu->trims, trims, __ATOMIC_RELEASE);
 }
 
@@ -213,7 +218,9 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	(void)slot;
 	(void)old;
 	(void)next;
-	if (rule == SECPOD_RULE_CODE_NEW)
+	/* Code that comes is let in, and is on record. */
+	if (rule == SECPOD_RULE_CODE_NEW || rule == SECPOD_RULE_CODE_BPF ||
+	    rule == SECPOD_RULE_CODE_PROBE)
 		return false;
 	__atomic_fetch_or(&model.broken, 1ULL << rule, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&model.world.refusals[rule], 1u, __ATOMIC_RELAXED);
@@ -276,6 +283,12 @@ static bool trim_roots(void *context)
 	for (uint32_t i = 0; i < model.cpus; i++)
 		all = all && __atomic_load_n(&model.cpu[i].trims, __ATOMIC_ACQUIRE) >= trims;
 	return all;
+}
+
+static void trim_own(void *context)
+{
+	(void)context;
+	forget_other_roots(this_cpu);
 }
 
 /*
@@ -504,6 +517,16 @@ void machine_reuse(void)
 	leave_guest();
 }
 
+void machine_request(void (*request)(struct paging *paging, struct paging_cpu *cpu))
+{
+	struct cpu *cpu = enter_guest();
+
+	leave_guest();
+	/* One thread: it may come to any table, and that may be locked. */
+	if (cpu->depth == 0)
+		request(&model.world.paging, paging_cpu(cpu));
+}
+
 static int load_compared(struct cpu *cpu, uint64_t root)
 {
 	const uint64_t expected =
@@ -603,7 +626,7 @@ void machine_lock(void)
 void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 {
 	const struct ept_flush_ops flush_ops = {forget_translations, kick, relax, NULL};
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
 	uint64_t roots[2];
 
 	memset(&model, 0, sizeof(model));

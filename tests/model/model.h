@@ -7,6 +7,7 @@
  *
  *	machine.c	CPUs: cached translations, VM entry and exit, invalidation as ept/invalidate.c has it
  *	guest.c		what the guest does next
+ *	requests.c	or asks for
  *	values.c	and what it stores
  *	judge.c		the rules once more, written from their description, not from secpod/paging/judge.c
  *	expect.c	what the auditor should answer, for one CPU at a time
@@ -112,6 +113,9 @@ void machine_load(uint64_t root);
 void machine_switch(void);
 void machine_settle(uint64_t frame);
 
+/* machine_request - a hypercall of the guest's, on this_cpu. */
+void machine_request(void (*request)(struct paging *paging, struct paging_cpu *cpu));
+
 /* machine_lock - the phase LOCKED. No CPU is in the guest. */
 void machine_lock(void);
 
@@ -119,8 +123,14 @@ void machine_lock(void);
 #define ALL_MEMORY (~0ULL)
 void machine_memory(uint64_t pages);
 
-/* ---- guest.c: one thing a guest does on this_cpu. values.c: an entry for a slot, from the CPU's dice. */
+/* ---- requests.c: the guest asks for a change instead of making it. */
+void op_request(void);
+void op_exit(void);
+
+/* ---- guest.c: one thing a guest does on this_cpu; places it likes. values.c: an entry for a slot, from the CPU's dice. */
 void guest_step(void);
+uint64_t some_slot(void);
+uint64_t some_root(void);
 uint64_t guest_value(uint64_t slot);
 uint64_t arena_frame(void);
 uint64_t dice(uint64_t sides);
