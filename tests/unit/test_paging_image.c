@@ -212,6 +212,8 @@ static void test_a_large_hole_takes_its_own_frames_only(void **state)
 	assert_refused(va, 2, table | PW_KERNEL_TABLE, SECPOD_RULE_LOCKED_RANGE);
 	assert_refused(va, 2, linear(va + SIZE_2M) | PW_KERNEL_RW | PTE_PS,
 		       SECPOD_RULE_LOCKED_RANGE);
+	assert_int_equal(pw_poke(&world, 0, table + 8, (linear(va) + PAGE_SIZE) | PW_KERNEL_RW), 0);
+	assert_int_equal(set(va, 2, table | PW_KERNEL_TABLE), 0);
 }
 
 /* The copy of a page in the place of the page: in one step, or in two. */
