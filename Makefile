@@ -33,7 +33,7 @@ help:
 	@echo "  make run-kvm      the same image in QEMU with nested KVM, where the host offers it"
 	@echo "  make fuzz         fuzzers on this machine (FUZZ_RUNS=200000 each)"
 	@echo "  make prove        proofs with CBMC, within bounds (docs/verification.md)"
-	@echo "  make test         everything below, but bench, model and attacks; the quick proofs"
+	@echo "  make test         everything below, but bench and the long model; the quick proofs"
 	@echo "  make unit         unit tests on this machine"
 	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"

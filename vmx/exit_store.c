@@ -54,6 +54,12 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 	struct store_change copy = *change;
 	int error = paging_store(&vmx.paging, s->vcpu->paging, gpa, apply, &copy, old);
 
+	/*
+	 * Linux writes users' entries with locks held, which a fault would leave held for ever: the
+	 * entry stays as it is, and it is the user who faults.
+	 */
+	if (error == -EPERM && paging_maps_users(&vmx.paging, gpa))
+		return guest_read(gpa, old, sizeof(*old));
 	s->refused = error == -EPERM;
 	return error;
 }

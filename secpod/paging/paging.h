@@ -205,6 +205,12 @@ int paging_code_store(struct paging *paging, uint64_t slot, paging_change change
 		      uint64_t *old);
 
 /*
+ * paging_maps_users - does the entry at slot (gpa) map what users have, in the lower half of an address
+ * space? Without a lock: true or false for what is no page table any more.
+ */
+bool paging_maps_users(const struct paging *paging, uint64_t slot);
+
+/*
  * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
  * Result: as paging_store(); 0 also when there was nothing to set.
  */

@@ -286,6 +286,19 @@ int paging_code_store(struct paging *paging, uint64_t slot, paging_change change
 	return error;
 }
 
+bool paging_maps_users(const struct paging *paging, uint64_t slot)
+{
+	const uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
+	const struct table_info *info;
+
+	if (!frame_is_table(frame_word_type(word)))
+		return false;
+	info = table_info_of(&paging->infos, frame_word_info(word));
+	return pte_place_of(paging, info, (uint32_t)frame_word_type(word),
+			    (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t))
+		       .half == HALF_USER;
+}
+
 /* What the CPU would make of the entry: A first, D where the access was let through by a leaf. */
 static uint64_t with_flags(uint64_t entry, uint32_t level)
 {

@@ -36,11 +36,13 @@ static void *map(int protection)
 
 static int attempt_read(void)
 {
-	const volatile uint64_t *page = map(PROT_READ);
+	const volatile uint64_t *page;
 
+	/* Nothing was read, whatever becomes of this process. */
+	user_shared->value = ~0ull;
+	page = map(PROT_READ);
 	if (page == MAP_FAILED)
 		return -errno;
-	user_shared->value = ~0ull;
 	for (unsigned int i = 0; i < PAGE_SIZE / sizeof(*page); i++) {
 		if (page[i] != ~0ull) {
 			user_shared->value = page[i];

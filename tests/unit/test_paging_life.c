@@ -405,6 +405,19 @@ static void test_memory_left_read_only_is_given_back(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
+static void test_what_users_have_is_told_from_what_the_kernel_has(void **state)
+{
+	const uint64_t root = running_process(0);
+
+	(void)state;
+	for (uint32_t level = 1; level <= PT_LEVELS; level++) {
+		assert_true(paging_maps_users(&world.paging, pw_slot(root, USER_VA, level)));
+		assert_false(paging_maps_users(&world.paging, pw_slot(root, PW_IMAGE, level)));
+	}
+	assert_false(paging_maps_users(&world.paging, pw_frame(&world) << PAGE_SHIFT));
+	assert_false(paging_maps_users(&world.paging, PW_RAM));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +426,7 @@ int main(void)
 		TEST(test_a_retired_table_that_is_locked_is_not_forgotten),
 		TEST(test_a_tree_too_large_for_one_promotion_gets_in),
 		TEST(test_what_is_no_memory_keeps_its_rights),
+		TEST(test_what_users_have_is_told_from_what_the_kernel_has),
 		TEST(test_code_that_is_going_is_not_linked_again),
 		TEST(test_code_that_is_coming_is_not_linked_elsewhere),
 		TEST(test_code_that_is_going_does_not_become_a_table),
