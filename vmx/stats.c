@@ -26,6 +26,15 @@ static uint64_t sum_of(uint64_t (*value)(const struct vcpu *vcpu))
 	return sum;
 }
 
+static uint64_t sum_ticks(uint32_t reason)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < vmx.handoff->cpu_count; cpu++)
+		sum += vmx.vcpu[cpu]->reason_tsc[reason];
+	return sum;
+}
+
 static uint64_t root_tsc(const struct vcpu *vcpu)
 {
 	return vcpu->root_tsc;
@@ -72,6 +81,11 @@ static bool exit_counter(uint32_t index, uint64_t *value)
 		*value = vmx.vcpu[cpu]->exits[reason];
 		return true;
 	}
+	reason = index - SECPOD_STAT_EXIT_TSC;
+	if (index >= SECPOD_STAT_EXIT_TSC && reason < EXIT_REASON_COUNT) {
+		*value = sum_ticks(reason);
+		return true;
+	}
 	reason = index - SECPOD_STAT_EXIT_REASON;
 	if (index < SECPOD_STAT_EXIT_REASON || reason >= EXIT_REASON_COUNT)
 		return false;
@@ -82,6 +96,7 @@ static bool exit_counter(uint32_t index, uint64_t *value)
 bool stats_read(uint32_t index, uint64_t *value)
 {
 	const struct ept_counts *counts = &vmx.ept.counts;
+	const struct paging_stats *paging = &vmx.paging.stats;
 
 	switch (index) {
 	case SECPOD_STAT_CPUS:
@@ -134,6 +149,24 @@ bool stats_read(uint32_t index, uint64_t *value)
 		return true;
 	case SECPOD_STAT_NMI_QUEUED:
 		*value = sum_of(nmi_count);
+		return true;
+	case SECPOD_STAT_PT_STORES:
+		*value = paging->stores;
+		return true;
+	case SECPOD_STAT_PT_FLAGS:
+		*value = paging->flag_updates;
+		return true;
+	case SECPOD_STAT_PT_MADE:
+		*value = paging->promoted;
+		return true;
+	case SECPOD_STAT_PT_FREED:
+		*value = paging->released;
+		return true;
+	case SECPOD_STAT_PT_ENTRIES:
+		*value = paging->entries;
+		return true;
+	case SECPOD_STAT_PAGING:
+		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;
 		return true;
 	default:
 		return exit_counter(index, value);

@@ -59,11 +59,19 @@
 #define SECPOD_STAT_RAM 0x0eu	      /* bytes of RAM the guest has */
 #define SECPOD_STAT_RAM_4K 0x0fu      /* bytes of it that EPT maps with 4 KiB pages */
 #define SECPOD_STAT_NMI_QUEUED 0x10u  /* NMIs that met the monitor in root mode or came as exits */
-#define SECPOD_STAT_COUNT 0x11u
+#define SECPOD_STAT_PT_STORES 0x11u   /* entries of page tables changed by trap or request */
+#define SECPOD_STAT_PT_FLAGS 0x12u    /* accessed and dirty flags set for the CPU's page walk */
+#define SECPOD_STAT_PT_MADE 0x13u     /* frames that became page tables */
+#define SECPOD_STAT_PT_FREED 0x14u    /* and ordinary memory again */
+#define SECPOD_STAT_PT_ENTRIES 0x15u  /* present entries judged when they became page tables */
+#define SECPOD_STAT_PAGING 0x16u      /* memory for paging delegation, and EPT tables: bytes */
+#define SECPOD_STAT_COUNT 0x17u
 /* Exits of one basic reason, all CPUs: SECPOD_STAT_EXIT_REASON + reason. */
 #define SECPOD_STAT_EXIT_REASON 0x1000u
 /* The same of one CPU: SECPOD_STAT_CPU_EXIT_REASON + (cpu << 8) + reason. */
 #define SECPOD_STAT_CPU_EXIT_REASON 0x10000u
+/* TSC ticks between VM exits of one basic reason and VM entry: SECPOD_STAT_EXIT_TSC + reason. */
+#define SECPOD_STAT_EXIT_TSC 0x2000u
 #define SECPOD_STAT_EXIT_REASONS 80u
 
 /*

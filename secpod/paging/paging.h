@@ -68,6 +68,7 @@ struct paging_range {
 
 struct paging_stats {
 	uint64_t promoted;     /* frames that became page tables */
+	uint64_t entries;      /* present entries of theirs that were judged then */
 	uint64_t released;     /* and memory again */
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
@@ -191,6 +192,16 @@ int paging_flag_update(struct paging *paging, uint64_t slot);
  * something else), -EAGAIN, -EFAULT (no memory of the guest's), -ENOMEM.
  */
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
+
+/* paging_bytes - what it has taken from the pool by now, in bytes. */
+static inline uint64_t paging_bytes(const struct paging *paging)
+{
+	const uint64_t frames = paging->frames.count;
+
+	return frames ? frames_bytes(frames << PAGE_SHIFT) + table_infos_bytes(frames) +
+				paging->infos.pages * PAGE_SIZE
+		      : 0;
+}
 
 /* paging_rights - EPT_* of a frame, by its word in the frame table. */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);

@@ -439,8 +439,6 @@ static int judge_one(struct promotion *p, const struct table_info *info, uint32_
 	struct pte_place place;
 	int error;
 
-	if (level == 1 && info->half == HALF_USER && judge_is_plain(p->paging, 0, value))
-		return 0;
 	if (level == PT_LEVELS && take_template_entry(p, info, index, value))
 		return 0;
 	place = pte_place_of(p->paging, info, level, index);
@@ -464,6 +462,8 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	const uint32_t number = (uint32_t)frame_word_info(frame_read(&paging->frames, root->frame));
 	struct table_info *info = info_of(p, number);
 	const uint64_t *entry;
+	uint32_t present = 0;
+	bool pages;
 
 	info->judged = 1;
 	if (p->incomplete) {
@@ -480,9 +480,14 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		set_root_kind(paging, info, entry);
 		count_user_entries(info, entry);
 	}
+	pages = root->level == 1 && root->half == HALF_USER;
 	for (uint32_t i = 0; (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
-		int error = judge_one(p, info, root->level, i, entry[i]);
+		int error;
 
+		present++;
+		if (pages && judge_is_plain(paging, 0, entry[i]))
+			continue;
+		error = judge_one(p, info, root->level, i, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
 			return error;
@@ -492,6 +497,7 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);
 	__atomic_fetch_add(&paging->stats.promoted, 1u, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&paging->stats.entries, present, __ATOMIC_RELAXED);
 	return 0;
 }
 
