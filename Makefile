@@ -48,6 +48,7 @@ help:
 -include tests/linux/build.mk
 -include tests/guest/build.mk
 -include tests/unit/build.mk
+-include tests/model/build.mk
 -include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
@@ -71,7 +72,7 @@ setup:
 
 # Everything the guest side of a disk image is made of.
 IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
-	build/tests/linux/initramfs-phases.cpio.gz
+	build/tests/linux/initramfs-phases.cpio.gz $(LINUX_TEST_MODULES)
 
 .PHONY: image run shell run-kvm
 image: all $(IMAGE_PARTS)

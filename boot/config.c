@@ -353,10 +353,11 @@ static const struct config_key keys[] = {
 	 .field = FIELD(debug_stats),
 	 .fallback = "no",
 	 .accepts = "yes, no"},
+	/* Without it whoever can write the kernel's memory can write its page tables, and so everything. */
 	{.name = "paging-delegation",
 	 .parse = parse_switch,
 	 .field = FIELD(paging_delegation),
-	 .fallback = "no",
+	 .fallback = "yes",
 	 .accepts = "yes, no"},
 	/* clang-format off */
 	SECPOD_RULES(POLICY_KEY)

@@ -66,6 +66,7 @@ struct ept {
 	uint64_t limit;	      /* first gpa above the map */
 	uint64_t eager_limit; /* without 1 GiB pages: end of the part mapped from the start */
 	uint64_t dummy;	      /* hpa of the all-ones frame, 0 before ept_map_dummy() */
+	uint32_t ordinary;    /* rights of what ept_protect() never had to do with */
 	uint64_t *zombie[EPT_ZOMBIE_PAGES]; /* table pages waiting to be freed, by sequence */
 	uint64_t zombie_added;		    /* sequence of the next one to come */
 	uint64_t zombie_freed;		    /* sequence of the oldest one waiting */
@@ -106,6 +107,14 @@ int ept_init(struct ept *ept, struct page_pool *pool, const struct ept_features 
  * wait to be freed that it is time for it), -EINVAL, -ENOMEM (nothing changed).
  */
 int ept_protect(struct ept *ept, uint64_t gpa, uint64_t size, uint32_t rights);
+
+/*
+ * ept_set_ordinary - change the rights of everything that has the ordinary ones (all, after ept_init()),
+ * and of what ept_map_lazy() will map. Pages that ept_protect() gave other rights keep them; nothing is
+ * split. rights: as for ept_protect(), but not EPT_NONE.
+ * Result: 0, EPT_FLUSH_NEEDED when a right was taken, -EINVAL.
+ */
+int ept_set_ordinary(struct ept *ept, uint32_t rights);
 
 /*
  * ept_map_dummy - map the 4 KiB page at gpa to the shared frame of all ones, read-only, WB. For

@@ -55,7 +55,7 @@ static int map_region(struct ept *ept, uint64_t region, bool coarse)
 		pdpt = ept_reserve_take(ept, &reserve);
 		slot = &pdpt[ept_level_index(region, EPT_PDPT)];
 	}
-	entry = ept_typed_entry(ept, &reserve, EPT_PDPT, region, stop, ept_all_rights(ept), coarse);
+	entry = ept_typed_entry(ept, &reserve, EPT_PDPT, region, stop, ept->ordinary, coarse);
 	ept_store(ept, slot, EPT_PDPT, entry | EPT_ENTRY_LAZY);
 	if (pdpt)
 		ept_link(ept, pml4_slot(ept, region), EPT_PML4, pdpt);

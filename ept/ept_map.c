@@ -116,6 +116,7 @@ int ept_init(struct ept *ept, struct page_pool *pool, const struct ept_features 
 	memset(ept, 0, sizeof(*ept));
 	ept->pool = pool;
 	ept->features = *features;
+	ept->ordinary = ept_all_rights(ept);
 	ept->mtrr = *mtrr;
 	ept->limit = X86_BIT(min_u64(features->physical_bits, EPT_ADDRESS_BITS));
 	ept->eager_limit = ept->limit;
@@ -132,7 +133,7 @@ int ept_init(struct ept *ept, struct page_pool *pool, const struct ept_features 
 		ept->zombie[i] = ept_reserve_take(ept, &reserve);
 	ept->counts.tables = 0; /* the ring is no table */
 	ept->root = ept_table_of(ept_typed_entry(ept, &reserve, EPT_WHOLE, 0, ept->eager_limit,
-						 ept_all_rights(ept), false));
+						 ept->ordinary, false));
 	ept_reserve_drop(ept, &reserve);
 	return 0;
 }

@@ -170,6 +170,40 @@ int ept_protect(struct ept *ept, uint64_t gpa, uint64_t size, uint32_t rights)
 	return result;
 }
 
+/* Leaves with the ordinary rights get others; gpa: of the table's first entry. */
+static void change_ordinary(struct ept *ept, uint64_t *table, uint32_t level, uint64_t gpa,
+			    uint32_t rights)
+{
+	for (uint32_t i = 0; i < EPT_ENTRIES; i++, gpa += ept_level_size(level)) {
+		const uint64_t entry = ept_load(&table[i]);
+
+		if (ept_is_table(entry, level)) {
+			change_ordinary(ept, ept_table_of(entry), level - 1, gpa, rights);
+			ept_merge(ept, &table[i], level, gpa, 0);
+		} else if ((entry & EPT_ENTRY_RIGHTS) == ept->ordinary &&
+			   (entry & EPT_ENTRY_ADDRESS) == gpa) {
+			ept_store(ept, &table[i], level, (entry & ~EPT_ENTRY_RIGHTS) | rights);
+		}
+	}
+}
+
+int ept_set_ordinary(struct ept *ept, uint32_t rights)
+{
+	uint32_t taken;
+
+	if (!(rights & ept_all_rights(ept)) || !rights_ok(ept, rights))
+		return -EINVAL;
+	rights &= ept_all_rights(ept);
+	spin_lock(&ept->lock);
+	taken = ept->ordinary & ~rights;
+	if (rights != ept->ordinary) {
+		change_ordinary(ept, ept->root, EPT_PML4, 0, rights);
+		ept->ordinary = rights;
+	}
+	spin_unlock(&ept->lock);
+	return taken ? EPT_FLUSH_NEEDED : 0;
+}
+
 /* The frame of all ones, made at first use. */
 static int dummy_get(struct ept *ept)
 {

@@ -96,7 +96,7 @@ int ept_lazy_map_range(struct ept *ept, uint64_t begin, uint64_t end);
 void ept_lazy_pin(struct ept *ept, uint64_t *slot);
 
 /* ept_all_rights - what EPT_RWX means in this map. */
-static inline uint64_t ept_all_rights(const struct ept *ept)
+static inline uint32_t ept_all_rights(const struct ept *ept)
 {
 	return ept->features.mbec ? EPT_RWX : EPT_RWX & ~EPT_EXEC_USER;
 }

@@ -3,8 +3,8 @@
  * Invalidation of EPT translations on all CPUs without a deadlock.
  *
  * A generation number counts changes. A CPU that enters the guest first announces it (in_guest =
- * 1), then compares the generation with the one it last invalidated for, and invalidates when it is
- * behind. A CPU that asks for an invalidation raises the generation, and kicks (NMI) and waits for
+ * 1), then compares the generation with the one it last invalidated for; when it is behind, it takes
+ * the announcement back, invalidates, and begins anew. A CPU that asks for an invalidation raises the generation, and kicks (NMI) and waits for
  * those CPUs only that are in the guest with an older generation. A CPU in root mode is never
  * waited for: it will see the new generation before it enters. So two CPUs may ask at once, and one
  * that holds a lock the other spins on cannot block it. The store of in_guest and the load of the
@@ -32,7 +32,8 @@ struct ept_flush_cpu {
 };
 
 struct ept_flush_ops {
-	void (*invalidate_local)(void *context); /* INVEPT on the calling CPU */
+	/* INVEPT on the calling CPU, which is in root mode for the others: it may ask itself */
+	void (*invalidate_local)(void *context);
 	/* make cpu leave the guest soon; must not block */
 	void (*kick)(void *context, uint32_t cpu);
 	void (*relax)(void *context); /* one turn of waiting */
@@ -61,12 +62,16 @@ static inline void ept_flush_exit(struct ept_flush_cpu *self)
 /* ept_flush_enter - last thing before VM entry; invalidates when behind. self as above. */
 static inline void ept_flush_enter(struct ept_flush *flush, struct ept_flush_cpu *self)
 {
-	uint64_t generation;
+	for (;;) {
+		uint64_t generation;
 
-	/* The exchange is a full barrier: announce first, look second. */
-	__atomic_exchange_n(&self->in_guest, 1u, __ATOMIC_SEQ_CST);
-	generation = __atomic_load_n(&flush->generation, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(generation != self->seen, 0)) {
+		/* The exchange is a full barrier: announce first, look second. */
+		__atomic_exchange_n(&self->in_guest, 1u, __ATOMIC_SEQ_CST);
+		generation = __atomic_load_n(&flush->generation, __ATOMIC_SEQ_CST);
+		if (__builtin_expect(generation == self->seen, 1))
+			return;
+		/* What follows may wait for other CPUs, and they are not to wait for this one. */
+		__atomic_store_n(&self->in_guest, 0u, __ATOMIC_RELEASE);
 		flush->ops.invalidate_local(flush->ops.context);
 		self->flushes++;
 		__atomic_store_n(&self->seen, generation, __ATOMIC_RELEASE);

@@ -88,6 +88,14 @@ static void add(struct line *line, const char *format, ...)
 		line->length += (size_t)wanted < room ? (size_t)wanted : room - 1;
 }
 
+static void add_insn(struct line *line, const struct secpod_record *record)
+{
+	if (record->insn_len)
+		add(line, " insn ");
+	for (uint32_t i = 0; i < record->insn_len && i < SECPOD_RECORD_INSN; i++)
+		add(line, "%02x", record->insn[i]);
+}
+
 size_t audit_log_format(const struct secpod_record *record, uint64_t suppressed, char *to,
 			size_t size)
 {
@@ -109,6 +117,7 @@ size_t audit_log_format(const struct secpod_record *record, uint64_t suppressed,
 	for (uint32_t i = 0; rule && i < SECPOD_RECORD_DETAILS; i++)
 		if (rule->detail[i][0] != '\0')
 			add(&line, " %s 0x%" PRIx64, rule->detail[i], record->detail[i]);
+	add_insn(&line, record);
 	if (suppressed)
 		add(&line, " (%" PRIu64 " before it not shown)", suppressed);
 	return line.length;

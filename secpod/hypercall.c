@@ -5,18 +5,20 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "secpod/paging/request.h"
+
 #define ALIGNMENT 8u
 #define ARGUMENTS 4u
 
 /* Result of a handler: not negative, or a negative errno of this side. */
-typedef int64_t (*hypercall_fn)(struct hypercalls *hypercalls, const uint64_t *argument);
+typedef int64_t (*hypercall_fn)(struct hypercalls *hypercalls, struct hypercall *call);
 
 struct hypercall_row {
 	const char *name;
 	hypercall_fn handler;
-	uint32_t number;
 	uint32_t arguments;   /* those behind must be 0 */
 	uint32_t first_phase; /* the earliest one in which it is answered */
+	bool paging;	      /* answered while page tables are read-only to the guest */
 };
 
 /* Alignment and room of a buffer, the ABI's error for each. */
@@ -30,11 +32,11 @@ static int check_buffer(const struct hypercalls *hypercalls, uint64_t gpa, uint6
 }
 
 /* The first bytes of a structure of known bytes, as many as the caller has room for. */
-static int64_t give(const struct hypercalls *hypercalls, const uint64_t *argument, const void *from,
-		    uint64_t known)
+static int64_t give(const struct hypercalls *hypercalls, const struct hypercall *call,
+		    const void *from, uint64_t known)
 {
 	const struct hypercall_machine *machine = &hypercalls->machine;
-	uint64_t gpa = argument[0], size = argument[1];
+	uint64_t gpa = call->rdi, size = call->rsi;
 	int error;
 
 	/* The structures of this version are the smallest there can be. */
@@ -46,11 +48,17 @@ static int64_t give(const struct hypercalls *hypercalls, const uint64_t *argumen
 	return error ? error : (int64_t)known;
 }
 
-static int64_t call_info(struct hypercalls *hypercalls, const uint64_t *argument)
+static bool is_paging_active(const struct hypercalls *hypercalls)
+{
+	return hypercalls->paging && __atomic_load_n(&hypercalls->paging->active, __ATOMIC_ACQUIRE);
+}
+
+static int64_t call_info(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	const struct secpod_info info = {
 		.abi_version = SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR,
-		.features = hypercalls->features,
+		.features = hypercalls->features |
+			    (is_paging_active(hypercalls) ? SECPOD_FEATURE_PAGING : 0),
 		.phase = phase_current(hypercalls->phase),
 		.rule_count = SECPOD_RULE_COUNT,
 		.policy = {policy_bits(hypercalls->policy, 0), policy_bits(hypercalls->policy, 1)},
@@ -59,24 +67,24 @@ static int64_t call_info(struct hypercalls *hypercalls, const uint64_t *argument
 	};
 
 	_Static_assert(sizeof(info) == SECPOD_INFO_MIN, "see give()");
-	return give(hypercalls, argument, &info, sizeof(info));
+	return give(hypercalls, call, &info, sizeof(info));
 }
 
-static int64_t call_activate(struct hypercalls *hypercalls, const uint64_t *argument)
+static int64_t call_activate(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	if (argument[0] != 0)
+	if (call->rdi != 0)
 		return -EINVAL;
 	return phase_advance(hypercalls->phase, SECPOD_PHASE_ACTIVE);
 }
 
-static int64_t call_lock(struct hypercalls *hypercalls, const uint64_t *argument)
+static int64_t call_lock(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	if (argument[0] != 0)
+	if (call->rdi != 0)
 		return -EINVAL;
 	return phase_advance(hypercalls->phase, SECPOD_PHASE_LOCKED);
 }
 
-static int64_t call_stats(struct hypercalls *hypercalls, const uint64_t *argument)
+static int64_t call_stats(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	const struct hypercall_machine *machine = &hypercalls->machine;
 	struct secpod_stats stats = {0};
@@ -92,17 +100,17 @@ static int64_t call_stats(struct hypercalls *hypercalls, const uint64_t *argumen
 	stats.hypercalls = __atomic_load_n(&hypercalls->count, __ATOMIC_RELAXED);
 	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++)
 		stats.rule[rule] = audit_log_rule_count(hypercalls->log, rule);
-	return give(hypercalls, argument, &stats, sizeof(stats));
+	return give(hypercalls, call, &stats, sizeof(stats));
 }
 
 /*
  * A record is taken only when it is in the guest's memory; one that another CPU was faster with
  * makes room for the next.
  */
-static int64_t call_log_read(struct hypercalls *hypercalls, const uint64_t *argument)
+static int64_t call_log_read(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	const struct hypercall_machine *machine = &hypercalls->machine;
-	uint64_t gpa = argument[0], max = argument[1], flags = argument[2];
+	uint64_t gpa = call->rdi, max = call->rsi, flags = call->rdx;
 	struct secpod_record record;
 	uint64_t count = 0;
 	int error;
@@ -124,20 +132,71 @@ static int64_t call_log_read(struct hypercalls *hypercalls, const uint64_t *argu
 	return (int64_t)count;
 }
 
+/* Refused by a rule, which has recorded it: not malformed. */
+static int64_t judged(int64_t result)
+{
+	return result == -EPERM ? -EACCES : result;
+}
+
+static int64_t call_pt_set(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	uint64_t old;
+
+	return judged(paging_request_exchange(hypercalls->paging, call->paging, call->rdi,
+					      call->rsi, &old));
+}
+
+static int64_t call_pt_xchg(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	uint64_t old;
+	const int error = paging_request_exchange(hypercalls->paging, call->paging, call->rdi,
+						  call->rsi, &old);
+
+	if (!error)
+		call->rdx = old;
+	return judged(error);
+}
+
+static int64_t call_pt_commit(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return judged(
+		paging_request_commit(hypercalls->paging, call->paging, call->rdi, call->rsi));
+}
+
+static int64_t call_pt_batch(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi));
+}
+
+static int64_t call_wrprotect(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return paging_request_protect(hypercalls->paging, call->paging, call->rdi, call->rsi,
+				      call->rdx, call->r10);
+}
+
+static int64_t call_unpin(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return paging_request_unpin(hypercalls->paging, call->paging, call->rdi, call->rsi);
+}
+
 static const struct hypercall_row rows[] = {
-	{"INFO", call_info, SECPOD_CALL_INFO, 2, SECPOD_PHASE_GUEST},
-	{"ACTIVATE", call_activate, SECPOD_CALL_ACTIVATE, 1, SECPOD_PHASE_GUEST},
-	{"LOCK", call_lock, SECPOD_CALL_LOCK, 1, SECPOD_PHASE_ACTIVE},
-	{"STATS", call_stats, SECPOD_CALL_STATS, 2, SECPOD_PHASE_GUEST},
-	{"LOG_READ", call_log_read, SECPOD_CALL_LOG_READ, 3, SECPOD_PHASE_GUEST},
+	[SECPOD_CALL_INFO] = {"INFO", call_info, 2, SECPOD_PHASE_GUEST, false},
+	[SECPOD_CALL_ACTIVATE] = {"ACTIVATE", call_activate, 1, SECPOD_PHASE_GUEST, false},
+	[SECPOD_CALL_LOCK] = {"LOCK", call_lock, 1, SECPOD_PHASE_ACTIVE, false},
+	[SECPOD_CALL_PT_SET] = {"PT_SET", call_pt_set, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_XCHG] = {"PT_XCHG", call_pt_xchg, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_COMMIT] = {"PT_COMMIT", call_pt_commit, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
+	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
 };
 
 static const struct hypercall_row *row_of(uint32_t number)
 {
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].number == number)
-			return &rows[i];
-	return NULL;
+	return number < sizeof(rows) / sizeof(rows[0]) && rows[number].handler ? &rows[number]
+									       : NULL;
 }
 
 const char *hypercall_name(uint32_t number)
@@ -147,34 +206,37 @@ const char *hypercall_name(uint32_t number)
 	return row ? row->name : NULL;
 }
 
-/* The C library's error numbers are not Linux's. */
+/*
+ * The C library's error numbers are not Linux's. Some say something of the caller, and not of the
+ * monitor or of another CPU: the call is malformed.
+ */
 static const struct {
 	int error;
 	int64_t abi;
+	bool malformed;
 } errors[] = {
-	{-EPERM, -SECPOD_EPERM},   {-EFAULT, -SECPOD_EFAULT}, {-EINVAL, -SECPOD_EINVAL},
-	{-ENOSYS, -SECPOD_ENOSYS}, {-EBUSY, -SECPOD_EBUSY},   {-ENOMEM, -SECPOD_ENOMEM},
+	{-EPERM, -SECPOD_EPERM, true},	  {-EFAULT, -SECPOD_EFAULT, true},
+	{-EINVAL, -SECPOD_EINVAL, true},  {-ENOSYS, -SECPOD_ENOSYS, true},
+	{-EACCES, -SECPOD_EPERM, false},  {-ENOENT, -SECPOD_ENOENT, false},
+	{-EAGAIN, -SECPOD_EAGAIN, false}, {-EBUSY, -SECPOD_EBUSY, false},
+	{-ENOMEM, -SECPOD_ENOMEM, false},
 };
 
-static int64_t abi_result(int64_t result)
+static int64_t abi_error(int64_t error, bool *malformed)
 {
-	if (result >= 0)
-		return result;
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].error == result)
+	*malformed = false;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		if (errors[i].error == error) {
+			*malformed = errors[i].malformed;
 			return errors[i].abi;
+		}
+	}
 	return -SECPOD_EIO;
 }
 
-/* Errors that say something of the caller, and not of the monitor or of another CPU. */
-static bool is_refusal(int64_t abi)
+static int64_t dispatch(struct hypercalls *hypercalls, uint32_t number, struct hypercall *call)
 {
-	return abi == -SECPOD_EPERM || abi == -SECPOD_EFAULT || abi == -SECPOD_EINVAL ||
-	       abi == -SECPOD_ENOSYS;
-}
-
-static int64_t dispatch(struct hypercalls *hypercalls, uint32_t number, const uint64_t *argument)
-{
+	const uint64_t argument[ARGUMENTS] = {call->rdi, call->rsi, call->rdx, call->r10};
 	const struct hypercall_row *row = row_of(number);
 
 	if (!row)
@@ -182,9 +244,10 @@ static int64_t dispatch(struct hypercalls *hypercalls, uint32_t number, const ui
 	for (uint32_t i = row->arguments; i < ARGUMENTS; i++)
 		if (argument[i] != 0)
 			return -EINVAL;
-	if (phase_current(hypercalls->phase) < row->first_phase)
+	if (phase_current(hypercalls->phase) < row->first_phase ||
+	    (row->paging && !is_paging_active(hypercalls)))
 		return -EPERM;
-	return row->handler(hypercalls, argument);
+	return row->handler(hypercalls, call);
 }
 
 /* Result: what to do with the caller. */
@@ -192,8 +255,9 @@ static enum hypercall_result refuse(struct hypercalls *hypercalls, const struct 
 				    int64_t abi)
 {
 	uint8_t outcome = policy_outcome(hypercalls->policy, SECPOD_RULE_HYPERCALL);
-	struct secpod_record record = call->from;
+	struct secpod_record record = {0};
 
+	hypercalls->machine.caller(hypercalls->machine.context, &record);
 	record.phase = (uint8_t)phase_current(hypercalls->phase);
 	record.rule = SECPOD_RULE_HYPERCALL;
 	record.answer = outcome;
@@ -208,18 +272,20 @@ static enum hypercall_result refuse(struct hypercalls *hypercalls, const struct 
 
 enum hypercall_result hypercall(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	const uint64_t argument[ARGUMENTS] = {call->rdi, call->rsi, call->rdx, call->r10};
-	enum hypercall_result result = HYPERCALL_DONE;
-	int64_t abi;
+	enum hypercall_result done = HYPERCALL_DONE;
+	int64_t result;
 
-	if ((call->rax & ~(uint64_t)SECPOD_HYPERCALL_NUMBER) != SECPOD_HYPERCALL ||
-	    call->from.cpl != 0)
+	if ((call->rax & ~(uint64_t)SECPOD_HYPERCALL_NUMBER) != SECPOD_HYPERCALL || call->cpl != 0)
 		return HYPERCALL_UNDEFINED;
 	__atomic_fetch_add(&hypercalls->count, 1, __ATOMIC_RELAXED);
-	abi = abi_result(
-		dispatch(hypercalls, (uint32_t)call->rax & SECPOD_HYPERCALL_NUMBER, argument));
-	if (is_refusal(abi))
-		result = refuse(hypercalls, call, abi);
-	call->rax = (uint64_t)abi;
-	return result;
+	result = dispatch(hypercalls, (uint32_t)call->rax & SECPOD_HYPERCALL_NUMBER, call);
+	if (result < 0) {
+		bool malformed;
+
+		result = abi_error(result, &malformed);
+		if (malformed)
+			done = refuse(hypercalls, call, result);
+	}
+	call->rax = (uint64_t)result;
+	return done;
 }

@@ -11,6 +11,7 @@
 
 #include "guest-support/include/secpod_abi.h"
 #include "secpod/audit_log.h"
+#include "secpod/paging/paging.h"
 #include "secpod/phase.h"
 #include "secpod/policy.h"
 
@@ -23,6 +24,8 @@ struct hypercall_machine {
 	int (*write)(void *context, uint64_t gpa, const void *from, uint64_t size);
 	/* Fill in cpus, exits and pool_free; the rest is filled in here. */
 	void (*stats)(void *context, struct secpod_stats *stats);
+	/* Who called: tsc, cpu, cpl, rip, cr3 and insn as they are to be recorded. */
+	void (*caller)(void *context, struct secpod_record *record);
 };
 
 /* One for the machine. */
@@ -31,8 +34,9 @@ struct hypercalls {
 	struct phase *phase;
 	const struct policy *policy;
 	struct audit_log *log;
-	uint32_t features; /* SECPOD_FEATURE_*, for INFO */
-	uint64_t count;	   /* calls answered */
+	struct paging *paging; /* requests go there while it is active */
+	uint32_t features;     /* SECPOD_FEATURE_* but PAGING, for INFO */
+	uint64_t count;	       /* calls answered */
 };
 
 /* Registers at the VMCALL. */
@@ -42,22 +46,19 @@ struct hypercall {
 	uint64_t rsi;
 	uint64_t rdx;
 	uint64_t r10;
-	/*
-	 * Who called: tsc, cpu, cpl, rip, cr3 and insn as they are to be recorded; the other
-	 * members are 0.
-	 */
-	struct secpod_record from;
+	uint8_t cpl;
+	struct paging_cpu *paging; /* of the calling CPU; used while paging is active only */
 };
 
 enum hypercall_result {
 	HYPERCALL_UNDEFINED, /* not one of ours: raise #UD; rax is as it was, nothing is recorded */
-	HYPERCALL_DONE,	     /* rax is the result: go on behind the VMCALL */
+	HYPERCALL_DONE,	     /* rax is the result, and rdx may be: go on behind the VMCALL */
 	HYPERCALL_PANIC,     /* malformed, recorded, and the policy says panic */
 };
 
 /*
- * hypercall - answer a VMCALL. call->rax gets the result.
- * Safe on all CPUs at the same time; waits for nobody.
+ * hypercall - answer a VMCALL. call->rax gets the result, and call->rdx the second one of a call that
+ * has two. Safe on all CPUs at the same time; called with no lock held.
  */
 enum hypercall_result hypercall(struct hypercalls *hypercalls, struct hypercall *call);
 

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The monitor's log: every line goes into a ring in memory, those of the configured level and above
- * to the serial line as well. Lines are whole on the serial line, whatever other CPUs print. No
- * newline in fmt. Formats are newlib's without floating point; 64-bit values through PRIx64 and its
- * like.
+ * to the serial line as well. There lines are whole and in the ring's order, whatever other CPUs
+ * print, and nobody waits for another CPU's line: who finds the serial line in use leaves his own to
+ * the CPU that has it. No newline in fmt. Formats are newlib's without floating point; 64-bit values
+ * through PRIx64 and its like.
  *
  * Works at any time: before host_init() (no CPU number is printed then), in root mode, and in a
- * panic. Not from the NMI handler. A line to a slow serial line takes as long as the line needs, so
- * paths that another CPU waits for use a level that stays in memory.
+ * panic. Not from the NMI handler, which may have stopped this CPU within the ring. A line to a slow
+ * serial line takes as long as the line needs, so paths that another CPU waits for use a level that
+ * stays in memory.
  */
 #ifndef SECPOD_VMM_LOG_H
 #define SECPOD_VMM_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vmm/handoff.h"
@@ -21,10 +24,13 @@
 enum log_level { LOG_ERROR = 0, LOG_WARNING = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
 /*
- * log_init - set level and serial line from the hand-off's config. A level above LOG_DEBUG counts
- * as it.
+ * log_init - set level and serial line from the hand-off's config, for what is logged from now on.
+ * A level above LOG_DEBUG counts as it.
  */
 void log_init(const struct secpod_config *config);
+
+/* log_has_console - is there a serial line? Without one, lines are in the ring only. */
+bool log_has_console(void);
 
 /* log_at - one line; level: enum log_level. */
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

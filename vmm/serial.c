@@ -2,8 +2,6 @@
 /* Registers: National Semiconductor PC16550D data sheet, "Registers". */
 #include "vmm/serial.h"
 
-#include <stdbool.h>
-
 #include "vmm/cpu_ops.h"
 
 #define UART_THR 0 /* transmitter holding register */
@@ -54,6 +52,11 @@ void serial_init(uint32_t port, uint32_t baud)
 	uart_port = (uint16_t)port;
 	if (divisor)
 		set_rate(uart_port, divisor);
+}
+
+bool serial_present(void)
+{
+	return uart_port != 0;
 }
 
 static bool ready(void)

@@ -6,6 +6,7 @@
 #ifndef SECPOD_VMM_SERIAL_H
 #define SECPOD_VMM_SERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@
  * it is. A port without a UART, and a rate it cannot have, are taken as "none" and "leave it".
  */
 void serial_init(uint32_t port, uint32_t baud);
+
+/* serial_present - is there a UART that serial_write() writes to? */
+bool serial_present(void);
 
 /*
  * serial_write - send length bytes. Gives up, and drops the rest, when the UART does not take a

@@ -7,6 +7,8 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/log.h"
 #include "vmm/panic.h"
+#include "vmx/guest_insn.h"
+#include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 
@@ -18,6 +20,8 @@
  */
 #define CONSOLE_BURST 8u
 #define CONSOLE_INTERVAL (1ULL << 28)
+
+_Static_assert(AUDIT_LINE_SIZE + 32 <= LOG_LINE_MAX, "no record is cut by the log");
 
 /* The log has a beginning of its own for each line. */
 static bool print(void *context, const char *line, size_t length)
@@ -33,7 +37,11 @@ static bool print(void *context, const char *line, size_t length)
 
 int audit_init(void)
 {
-	const struct audit_console console = {CONSOLE_INTERVAL, CONSOLE_BURST, print, NULL};
+	const struct audit_console console = {
+		.interval = CONSOLE_INTERVAL,
+		.burst = CONSOLE_BURST,
+		.print = log_has_console() ? print : NULL,
+	};
 
 	if (policy_init(&vmx.policy, vmx.handoff->config.policy))
 		log_warn("hand-off: a policy answer out of range was replaced by the default");
@@ -52,24 +60,40 @@ struct secpod_record audit_from(const struct vcpu *vcpu)
 	};
 }
 
-bool audit_refuse(const struct vcpu *vcpu, uint8_t rule, uint64_t detail0, uint64_t detail1,
-		  uint64_t detail2, bool mandatory)
+/* Where the exit came in the middle of an event's delivery, RIP is not what caused it. */
+static void add_insn(const struct vcpu *vcpu, struct secpod_record *record)
 {
-	uint8_t outcome = policy_outcome(&vmx.policy, rule);
+	struct guest_paging paging;
+	size_t length;
 
-	if (mandatory && outcome < SECPOD_ANSWER_DENY)
+	if (vcpu->event.info & EVENT_VALID)
+		return;
+	length = guest_insn_length(vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC,
+				   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH), sizeof(record->insn));
+	if (!length)
+		return;
+	paging = guest_paging(vcpu);
+	record->insn_len = (uint8_t)guest_insn(&paging, record->insn, length);
+}
+
+bool audit_breach(const struct vcpu *vcpu, const struct breach *breach)
+{
+	uint8_t outcome = policy_outcome(&vmx.policy, breach->rule);
+
+	if (breach->mandatory && outcome < SECPOD_ANSWER_DENY)
 		outcome = SECPOD_ANSWER_DENY;
-	if (policy_records(&vmx.policy, rule)) {
+	if (policy_records(&vmx.policy, breach->rule)) {
 		struct secpod_record record = audit_from(vcpu);
 
-		record.rule = rule;
+		record.rule = breach->rule;
 		record.answer = outcome;
-		record.detail[0] = detail0;
-		record.detail[1] = detail1;
-		record.detail[2] = detail2;
+		memcpy(record.detail, breach->detail, sizeof(record.detail));
+		if (!breach->found)
+			add_insn(vcpu, &record);
 		audit_log_record(&vmx.audit, &record);
 	}
 	if (outcome == SECPOD_ANSWER_PANIC)
-		panic("policy.%s = panic, and the guest broke the rule", rule_of(rule)->name);
+		panic("policy.%s = panic, and the guest broke the rule",
+		      rule_of(breach->rule)->name);
 	return outcome == SECPOD_ANSWER_DENY;
 }

@@ -53,6 +53,8 @@ static const struct control_rule proc2_rules[] = {
 	{PROC2_XSAVES, OPTIONAL, "XSAVES"},
 	{PROC2_USER_WAIT_PAUSE, OPTIONAL, "WAITPKG"},
 	{PROC2_CONCEAL_FROM_PT, OPTIONAL, "conceal VMX from PT"},
+	/* All CPUs walk one EPT: taken back where one of them lacks it, see vmx_share_mbec(). */
+	{PROC2_MODE_BASED_EXECUTE, OPTIONAL, "mode-based execute control for EPT"},
 };
 
 static const struct control_rule exit_rules[] = {
@@ -119,6 +121,17 @@ int vmx_controls_build(const struct vmx_capabilities *caps, struct vmx_controls 
 	/* Possible, but only while an NMI waits. */
 	controls->proc &= ~PROC_NMI_WINDOW;
 	return 0;
+}
+
+bool vmx_has_mbec(uint64_t proc2)
+{
+	return proc2 >> 32 & PROC2_MODE_BASED_EXECUTE;
+}
+
+void vmx_share_mbec(struct vmx_controls *controls, bool mbec)
+{
+	if (!mbec)
+		controls->proc2 &= ~PROC2_MODE_BASED_EXECUTE;
 }
 
 struct demand {

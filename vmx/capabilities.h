@@ -58,6 +58,16 @@ int vmx_capabilities_check(const struct vmx_capabilities *caps, bool several_cpu
 int vmx_controls_build(const struct vmx_capabilities *caps, struct vmx_controls *controls,
 		       const char **missing);
 
+/*
+ * vmx_has_mbec - can mode-based execute control for EPT be set? proc2: vmx_capabilities.proc2 of one CPU, or
+ * of several what they have in common (by AND).
+ * vmx_share_mbec - switch it off in controls unless all CPUs have it (mbec): bit 10 of an EPT entry means
+ * something with it and nothing without, and there is one EPT for all. SDM "VM-Execution Controls":
+ * the secondary ones may all be 0.
+ */
+bool vmx_has_mbec(uint64_t proc2);
+void vmx_share_mbec(struct vmx_controls *controls, bool mbec);
+
 /* vmx_cr_fixed - value with the bits set and cleared that VMX operation wants; SDM "VMX-Fixed Bits in CR0/CR4". */
 static inline uint64_t vmx_cr_fixed(uint64_t value, uint64_t fixed0, uint64_t fixed1)
 {

@@ -8,8 +8,8 @@
 #include "vmm/cpu_ops.h"
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
-#include "vmm/panic.h"
 #include "vmx/audit.h"
+#include "vmx/exit.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
@@ -45,19 +45,37 @@ static void flush(void *context)
 	vmx_flush_ept();
 }
 
-/* Each CPU passes delegation_sync() before it enters the guest with the new generation. */
-static void trim_roots(void *context)
+/* A CPU that waits for its start has no roots. */
+static bool has_trimmed(const struct vcpu *vcpu, uint64_t trims)
 {
+	return !vcpu->delegating || vcpu->waiting_for_sipi ||
+	       __atomic_load_n(&vcpu->root_trims, __ATOMIC_ACQUIRE) >= trims;
+}
+
+/* Each CPU passes delegation_sync() before it enters the guest with the new generation. */
+static bool trim_roots(void *context)
+{
+	const uint64_t trims = __atomic_add_fetch(&vmx.root_trims, 1u, __ATOMIC_SEQ_CST);
+	bool all = true;
+
 	(void)context;
-	__atomic_fetch_add(&vmx.root_trims, 1u, __ATOMIC_SEQ_CST);
 	delegation_sync(this_vcpu());
 	vmx_flush_ept();
+	for (uint32_t i = 0; i < vmx.handoff->cpu_count; i++)
+		all = has_trimmed(vmx.vcpu[i], trims) && all;
+	return all;
+}
+
+static void trim_own(void *context)
+{
+	(void)context;
+	delegation_trim(this_vcpu());
 }
 
 int delegation_init(void)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
 	const struct paging_config config = {
 		.ram_top = handoff->ram_top,
 		.secure_base = handoff->region_base,
@@ -132,7 +150,10 @@ int delegation_activate(void *context)
 	delegation_sync(this_vcpu());
 	/* The others: before they enter the guest again. */
 	vmx_flush_ept();
-	log_info("page tables are read-only: %" PRIu64 " of them", vmx.paging.infos.used);
+	log_info("page tables are read-only: %" PRIu64
+		 " of them; data is %s by mode-based execute control",
+		 vmx.paging.infos.used,
+		 vmx.paging.mbec ? "kept from being executed" : "not guarded");
 	return 0;
 }
 
@@ -148,14 +169,21 @@ static void purge_targets(struct vcpu *vcpu, uint64_t root)
 		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
-/* What is in CR3 becomes one of the CPU's roots, or the first of them. */
+/*
+ * What is in CR3 becomes one of the CPU's roots, or the first of them. Again and again while another CPU
+ * is at the same tables, which does not wait for this one.
+ */
 static int load_present(struct vcpu *vcpu)
 {
 	uint64_t evicted = PAGING_NO_ROOT;
 	int error;
 
+	/* delegation_paging_on() will ask. */
 	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG))
 		return 0;
+	/* Other kinds of paging have other tables. */
+	if (!(vmread(VMCS_GUEST_EFER) & EFER_LMA))
+		return -EINVAL;
 	do {
 		error = paging_root_load(&vmx.paging, vcpu->paging,
 					 vmread(VMCS_GUEST_CR3) & PTE_ADDR, &evicted);
@@ -171,6 +199,20 @@ static void forget_other_roots(struct vcpu *vcpu)
 		vmcs_write_cr3_targets(&vcpu->cr3_targets);
 }
 
+void delegation_trim(struct vcpu *vcpu)
+{
+	const int error = load_present(vcpu);
+
+	if (error) {
+		/* Only at ACTIVE. It cannot run on, and the others cannot run as before. */
+		log_error("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
+			  ") are not those of a Linux this version knows (error %d)",
+			  vcpu->cpu->index, vmread(VMCS_GUEST_CR3), -error);
+		exit_triple_fault(vcpu);
+	}
+	forget_other_roots(vcpu);
+}
+
 void delegation_sync(struct vcpu *vcpu)
 {
 	const uint64_t trims = __atomic_load_n(&vmx.root_trims, __ATOMIC_SEQ_CST);
@@ -178,7 +220,6 @@ void delegation_sync(struct vcpu *vcpu)
 	if (!__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE) ||
 	    (vcpu->delegating && vcpu->root_trims == trims))
 		return;
-	vcpu->root_trims = trims;
 	if (!vcpu->delegating) {
 		vcpu->delegating = true;
 		cr3_targets_clear(&vcpu->cr3_targets);
@@ -186,11 +227,28 @@ void delegation_sync(struct vcpu *vcpu)
 		vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
 	}
-	if (load_present(vcpu))
-		panic("the page tables that CPU %" PRIu32 " runs on (CR3 %#" PRIx64
-		      ") are not those of a Linux this version knows",
-		      vcpu->cpu->index, vmread(VMCS_GUEST_CR3));
-	forget_other_roots(vcpu);
+	delegation_trim(vcpu);
+	__atomic_store_n(&vcpu->root_trims, trims, __ATOMIC_RELEASE);
+}
+
+void delegation_reset(struct vcpu *vcpu)
+{
+	if (!vcpu->delegating)
+		return;
+	paging_roots_forget(&vmx.paging, vcpu->paging);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
+int delegation_paging_on(struct vcpu *vcpu, uint64_t efer)
+{
+	const uint64_t cr3 = vmread(VMCS_GUEST_CR3);
+
+	if (efer & EFER_LMA)
+		return delegation_load(vcpu, cr3);
+	/* Tables of another kind cannot be judged. */
+	(void)refuse(NULL, SECPOD_RULE_PT_ROOT, cr3, 0, cr3);
+	return -EPERM;
 }
 
 /* The operand, and with process-context identifiers the same without invalidation. */
@@ -216,6 +274,42 @@ int delegation_load(struct vcpu *vcpu, uint64_t operand)
 		return error == -EAGAIN ? error : -EPERM;
 	add_targets(vcpu, operand);
 	return 0;
+}
+
+static bool delegating(void)
+{
+	return __atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE);
+}
+
+int delegation_protect(uint64_t gpa)
+{
+	int result;
+
+	/* Of a kind of its own: not to become, and cease to be, a page table. */
+	if (delegating())
+		return paging_make_constant(&vmx.paging, gpa >> PAGE_SHIFT);
+	result = ept_protect(&vmx.ept, gpa, PAGE_SIZE, EPT_READ);
+	return result < 0 ? result : 0;
+}
+
+void delegation_unprotect(uint64_t gpa)
+{
+	if (delegating())
+		(void)paging_free_constant(&vmx.paging, this_vcpu()->paging, gpa >> PAGE_SHIFT);
+	else
+		(void)ept_protect(&vmx.ept, gpa, PAGE_SIZE, vmx.ept.ordinary);
+}
+
+int delegation_settle(struct vcpu *vcpu, uint64_t gpa)
+{
+	int error;
+
+	if (!delegating())
+		return -ENOENT;
+	if (gpa >> PAGE_SHIFT >= vmx.paging.frames.count)
+		return -EFAULT;
+	error = paging_settle(&vmx.paging, vcpu->paging, gpa >> PAGE_SHIFT);
+	return error == -EFAULT || error == -ENOMEM ? error : 0;
 }
 
 /* Ordinary memory, and to stay that until frame_release(). */

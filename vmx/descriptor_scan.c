@@ -73,10 +73,14 @@ static void compare(const struct look *look, enum descriptor_register table, uin
 		return;
 	for (uint32_t from = 0; descriptor_next_change(table, noted, now, bytes, from, &change);
 	     from = change.offset + (uint32_t)sizeof(change.now)) {
-		uint64_t at = gva + change.offset;
+		const uint64_t at = gva + change.offset;
+		const struct breach breach = {
+			.rule = SECPOD_RULE_DESCRIPTOR_TABLE,
+			.found = true,
+			.detail = {at, change.now, DESCRIPTOR_CONTENTS | table, change.locked},
+		};
 
-		if (audit_refuse(look->vcpu, SECPOD_RULE_DESCRIPTOR_TABLE, at, change.now,
-				 DESCRIPTOR_CONTENTS | table, false))
+		if (audit_breach(look->vcpu, &breach))
 			put_back(look, at, change.locked);
 		else
 			memcpy(&noted[change.offset], &change.now, sizeof(change.now));

@@ -15,6 +15,9 @@ void exit_cr_access(struct vcpu *vcpu);
 /* exit_ept.c */
 void exit_ept_violation(struct vcpu *vcpu);
 void exit_ept_misconfig(struct vcpu *vcpu);
+/* exit_fetch.c */
+/* violation_is_over - has another CPU changed the map meanwhile, so that the guest just tries again? */
+bool violation_is_over(uint64_t gpa, uint64_t qualification);
 /* exit_descriptor.c */
 void exit_gdtr_idtr(struct vcpu *vcpu);
 void exit_ldtr_tr(struct vcpu *vcpu);
@@ -28,15 +31,16 @@ void exit_init(struct vcpu *vcpu);
 void exit_sipi(struct vcpu *vcpu);
 /* exit_instruction.c */
 void exit_undefined(struct vcpu *vcpu);
-void exit_vmcall(struct vcpu *vcpu);
-/* exit_vmcall_init - once: what hypercalls reach. */
-void exit_vmcall_init(void);
 void exit_invd(struct vcpu *vcpu);
 void exit_xsetbv(struct vcpu *vcpu);
 void exit_task_switch(struct vcpu *vcpu);
 /* exit_msr.c */
 void exit_rdmsr(struct vcpu *vcpu);
 void exit_wrmsr(struct vcpu *vcpu);
+/* exit_vmcall.c */
+void exit_vmcall(struct vcpu *vcpu);
+/* exit_vmcall_init - once: what hypercalls reach. */
+void exit_vmcall_init(void);
 /* exit.c */
 void exit_triple_fault(struct vcpu *vcpu);
 

@@ -83,6 +83,12 @@ static int write_cr0(struct vcpu *vcpu, uint64_t value)
 	if (cr0_write(&mode, value, &result) ||
 	    (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
+	if (vcpu->delegating && (value & ~mode.cr0 & CR0_PG)) {
+		int error = delegation_paging_on(vcpu, result.efer);
+
+		if (error)
+			return error;
+	}
 	vmwrite(VMCS_GUEST_CR0, result.real);
 	vmwrite(VMCS_CR0_SHADOW, result.shadow);
 	vmwrite(VMCS_GUEST_EFER, result.efer);

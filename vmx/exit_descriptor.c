@@ -139,12 +139,16 @@ static unsigned int operand_bytes(const struct access *a)
 	return insn_operand_bytes(bytes, len, a->code);
 }
 
-/* Result: may the load be made? */
+/* Result: may the load be made? pinned: what would have been right. */
 static bool allowed(const struct access *a, enum verdict verdict, enum descriptor_register which,
-		    uint64_t base, uint64_t limit)
+		    uint64_t base, uint64_t limit, uint64_t pinned)
 {
-	if (verdict == VERDICT_ALLOW ||
-	    !audit_refuse(a->vcpu, SECPOD_RULE_DESCRIPTOR_TABLE, base, limit, which, false))
+	const struct breach breach = {
+		.rule = SECPOD_RULE_DESCRIPTOR_TABLE,
+		.detail = {base, limit, which, pinned},
+	};
+
+	if (verdict == VERDICT_ALLOW || !audit_breach(a->vcpu, &breach))
 		return true;
 	guest_inject(a->vcpu, VECTOR_GP, ERROR_NONE);
 	return false;
@@ -169,7 +173,7 @@ static int load_table(const struct access *a)
 	enum descriptor_register which = gdt ? DESCRIPTOR_GDTR : DESCRIPTOR_IDTR;
 	unsigned int size = a->code == CODE_64 ? sizeof(uint64_t) : operand_bytes(a);
 	uint8_t bytes[TABLE_OPERAND_MAX];
-	struct descriptor_result result;
+	struct descriptor_result result = {NULL, 0};
 	struct table_register table;
 
 	if (!size || read_linear(a, a->operand, bytes, table_operand_bytes(a->code), 0))
@@ -179,7 +183,7 @@ static int load_table(const struct access *a)
 		return -EPERM;
 	}
 	if (!allowed(a, descriptor_load_table(&a->vcpu->descriptors, which, &table, &result), which,
-		     table.base, table.limit))
+		     table.base, table.limit, result.pinned))
 		return -EPERM;
 	vmwrite(gdt ? VMCS_GUEST_GDTR_BASE : VMCS_GUEST_IDTR_BASE, table.base);
 	vmwrite(gdt ? VMCS_GUEST_GDTR_LIMIT : VMCS_GUEST_IDTR_LIMIT, table.limit);
@@ -257,7 +261,7 @@ static int load_selector(const struct access *a)
 {
 	bool ldt = a->insn.kind == INSN_LLDT;
 	struct system_segment loaded = SYSTEM_SEGMENT_NULL(0);
-	struct descriptor_result result;
+	struct descriptor_result result = {NULL, 0};
 	enum verdict verdict;
 	uint16_t selector;
 	uint64_t gva = 0;
@@ -275,7 +279,7 @@ static int load_selector(const struct access *a)
 	verdict = ldt ? descriptor_load_ldt(&a->vcpu->descriptors, selector, &result)
 		      : descriptor_load_tr(&a->vcpu->descriptors, &loaded.value, &result);
 	if (!allowed(a, verdict, ldt ? DESCRIPTOR_LDTR : DESCRIPTOR_TR, loaded.value.base,
-		     loaded.value.limit))
+		     loaded.value.limit, result.pinned))
 		return -EPERM;
 	if (!ldt && set_busy(a, gva))
 		return -EPERM;

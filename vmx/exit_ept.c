@@ -41,23 +41,6 @@ static void restore_nmi_blocking(const struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 }
 
-/* The rights the access needs are there: another CPU has changed the map meanwhile. */
-static bool is_stale(uint64_t gpa, uint64_t qualification)
-{
-	struct ept_leaf leaf;
-	uint32_t wanted = 0;
-
-	if (ept_lookup(&vmx.ept, gpa, &leaf))
-		return false;
-	if (qualification & EPT_QUAL_READ)
-		wanted |= EPT_READ;
-	if (qualification & EPT_QUAL_WRITE)
-		wanted |= EPT_WRITE;
-	if (qualification & EPT_QUAL_FETCH)
-		wanted |= EPT_EXEC;
-	return wanted && (leaf.rights & wanted) == wanted;
-}
-
 /* A store to the locked IDT. Where the policy lets it pass, the page is the guest's again. */
 static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 {
@@ -69,7 +52,7 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 		return;
 	}
 	vmx.idt_frame = 0;
-	(void)ept_protect(&vmx.ept, gpa & PAGE_MASK, PAGE_SIZE, EPT_RWX);
+	delegation_unprotect(gpa & PAGE_MASK);
 }
 
 static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint64_t gpa,
@@ -112,7 +95,11 @@ void exit_ept_violation(struct vcpu *vcpu)
 		vmx_flush_ept();
 	if (result >= 0)
 		return;
-	if (result == -ENOENT && is_stale(gpa, qualification))
+	if (result == -ENOENT && violation_is_over(gpa, qualification))
+		return;
+	if (result == -ENOENT)
+		result = delegation_settle(vcpu, gpa);
+	if (result == 0)
 		return;
 	/*
 	 * Above the 48 bits that four levels of EPT translate, or more of such space than the pool has tables

@@ -7,6 +7,7 @@
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -73,6 +74,7 @@ void exit_init(struct vcpu *vcpu)
 	bool boot_processor = rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP;
 
 	reset_control_registers(vcpu);
+	delegation_reset(vcpu);
 	reset_segments();
 	write_dr0(0);
 	write_dr1(0);

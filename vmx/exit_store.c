@@ -62,20 +62,15 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	const uint32_t tries = 16;
-	int error = guest_read(gpa, old, sizeof(*old));
+	struct store_change copy = *change;
+	int error;
 
 	(void)context;
-	for (uint32_t i = 0; !error && i < tries; i++) {
-		error = guest_cmpxchg64(gpa, old, store_change_apply(change, *old));
-		/* What is decoded from here on sees it: before the guest goes on, and tells others. */
-		if (!error)
-			__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
-		if (error != -EAGAIN)
-			return error;
-		error = 0;
-	}
-	return error ? error : -EAGAIN;
+	error = paging_code_store(&vmx.paging, gpa, apply, &copy, old);
+	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
+	if (!error)
+		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+	return error;
 }
 
 static int read_source(void *context, uint64_t gva, void *to, size_t len)
@@ -245,16 +240,16 @@ bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualificatio
 	struct store_exit s;
 
 	s.type = frame_word_type(word);
-	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE || s.type == FRAME_SECURE)
+	if (s.type == FRAME_SECURE)
+		return false;
+	if (qualification & EPT_QUAL_FETCH)
+		return delegation_fetch(vcpu, gpa, qualification);
+	if (s.type == FRAME_NONE || s.type == FRAME_OUTSIDE)
 		return false;
 	s.vcpu = vcpu;
 	s.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS);
 	s.refused = false;
 	s.translating = false;
-	if (qualification & EPT_QUAL_FETCH) {
-		refuse(&s, SECPOD_RULE_KERNEL_EXEC, gpa, qualification, true);
-		return true;
-	}
 	if (!(qualification & EPT_QUAL_WRITE))
 		return false;
 	if (!(qualification & EPT_QUAL_LINEAR_VALID)) {

@@ -6,9 +6,11 @@
 #include <stddef.h>
 
 #include "vmm/cpu_ops.h"
+#include "vmm/guest_mem.h"
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
+#include "vmx/guest_insn.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 
@@ -51,6 +53,18 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 	for (unsigned int i = 0; !(paging.efer & EFER_LMA) && i < 4; i++)
 		paging.pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	return paging;
+}
+
+size_t guest_insn(const struct guest_paging *paging, void *to, size_t size)
+{
+	static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
+	const bool cs_long =
+		(paging->efer & EFER_LMA) && (vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L);
+
+	return guest_insn_fetch(
+		paging, &looking,
+		guest_insn_address(vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CS_BASE), cs_long), to,
+		size);
 }
 
 static bool pat_ok(uint64_t pat)

@@ -114,7 +114,9 @@ static void protect_idt(const struct vcpu *vcpu)
 		log_warn("the IDT is no page of its own; its contents are only looked at");
 		return;
 	}
-	if (ept_protect(&vmx.ept, walk.gpa, PAGE_SIZE, EPT_READ) >= 0)
+	if (delegation_protect(walk.gpa))
+		log_warn("the IDT's page cannot be protected; its contents are only looked at");
+	else
 		vmx.idt_frame = walk.gpa;
 }
 
@@ -187,7 +189,8 @@ void lock_watch(struct vcpu *vcpu, uint64_t operand)
 	const uint64_t entry = rdmsr(MSR_LSTAR);
 	enum text_state text;
 
-	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST)
+	/* The step to ACTIVE may be under way on another CPU. */
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST || vcpu->delegating)
 		return;
 	delegation_note_root(root);
 	if (!entry)

@@ -37,6 +37,7 @@ struct vmx_state {
 	struct page_pool *pool;
 	struct ept ept;
 	uint64_t eptp;
+	bool ept_advanced_info; /* EPT violations say whose the linear address is */
 	struct ept_flush flush;
 	struct secure_space secure;
 	struct policy policy;

@@ -93,6 +93,36 @@ static bool exit_counter(uint32_t index, uint64_t *value)
 	return true;
 }
 
+_Static_assert(SECPOD_FRAME_L1 == FRAME_L1 && SECPOD_FRAME_L4 == FRAME_L4 &&
+		       SECPOD_FRAME_CODE == FRAME_CODE && SECPOD_FRAME_CODE_DYN == FRAME_CODE_DYN &&
+		       SECPOD_FRAME_RODATA == FRAME_RODATA && SECPOD_FRAME_TRAMP == FRAME_TRAMP &&
+		       SECPOD_FRAME_EFI_RT == FRAME_EFI_RT && SECPOD_FRAME_SECURE == FRAME_SECURE,
+	       "secpod_abi.h has the frame table's numbers");
+
+static bool paging_counter(uint32_t index, uint64_t *value)
+{
+	const struct paging *paging = &vmx.paging;
+	const uint64_t *const counter[] = {
+		[SECPOD_STAT_TABLES_PENDING] = &paging->retired_count,
+		[SECPOD_STAT_TABLES_PROMOTED] = &paging->stats.promoted,
+		[SECPOD_STAT_TABLES_RELEASED] = &paging->stats.released,
+		[SECPOD_STAT_PT_STORES] = &paging->stats.stores,
+		[SECPOD_STAT_PT_FLAGS] = &paging->stats.flag_updates,
+		[SECPOD_STAT_PT_REFUSED] = &paging->stats.refused,
+		[SECPOD_STAT_PT_FLUSHES] = &paging->stats.flushes,
+	};
+	const uint32_t kind = index - SECPOD_STAT_FRAMES;
+
+	if (index > SECPOD_STAT_FRAMES && kind < SECPOD_FRAME_KINDS) {
+		*value = paging->frames.of_type[kind];
+		return true;
+	}
+	if (index < SECPOD_STAT_TABLES_PENDING || index >= SECPOD_STAT_COUNT)
+		return false;
+	*value = *counter[index];
+	return true;
+}
+
 bool stats_read(uint32_t index, uint64_t *value)
 {
 	const struct ept_counts *counts = &vmx.ept.counts;
@@ -150,18 +180,6 @@ bool stats_read(uint32_t index, uint64_t *value)
 	case SECPOD_STAT_NMI_QUEUED:
 		*value = sum_of(nmi_count);
 		return true;
-	case SECPOD_STAT_PT_STORES:
-		*value = paging->stores;
-		return true;
-	case SECPOD_STAT_PT_FLAGS:
-		*value = paging->flag_updates;
-		return true;
-	case SECPOD_STAT_PT_MADE:
-		*value = paging->promoted;
-		return true;
-	case SECPOD_STAT_PT_FREED:
-		*value = paging->released;
-		return true;
 	case SECPOD_STAT_PT_ENTRIES:
 		*value = paging->entries;
 		return true;
@@ -169,6 +187,6 @@ bool stats_read(uint32_t index, uint64_t *value)
 		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;
 		return true;
 	default:
-		return exit_counter(index, value);
+		return paging_counter(index, value) || exit_counter(index, value);
 	}
 }

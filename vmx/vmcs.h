@@ -251,6 +251,7 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define EPT_CAP_1G (1ULL << 17)
 #define EPT_CAP_INVEPT (1ULL << 20)
 #define EPT_CAP_ACCESSED_DIRTY (1ULL << 21)
+#define EPT_CAP_ADVANCED_EXIT_INFO (1ULL << 22)
 #define EPT_CAP_SHADOW_STACK (1ULL << 23)
 #define EPT_CAP_INVEPT_SINGLE (1ULL << 25)
 #define EPT_CAP_INVEPT_ALL (1ULL << 26)
@@ -361,8 +362,15 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define EPT_QUAL_READ (1ULL << 0)
 #define EPT_QUAL_WRITE (1ULL << 1)
 #define EPT_QUAL_FETCH (1ULL << 2)
+/* Rights of the translation, of all entries used together. */
+#define EPT_QUAL_CAN_READ (1ULL << 3)
+#define EPT_QUAL_CAN_WRITE (1ULL << 4)
+#define EPT_QUAL_CAN_EXEC (1ULL << 5)	   /* with mode-based execute control: supervisor mode */
+#define EPT_QUAL_CAN_EXEC_USER (1ULL << 6) /* undefined without it */
 #define EPT_QUAL_LINEAR_VALID (1ULL << 7)
 #define EPT_QUAL_TRANSLATED (1ULL << 8) /* clear: access to a paging-structure entry */
+/* With EPT_CAP_ADVANCED_EXIT_INFO, where the two above are set. */
+#define EPT_QUAL_USER_LINEAR (1ULL << 9)
 #define EPT_QUAL_NMI_UNBLOCKING (1ULL << 12)
 
 /* "Exit Qualification for Control-Register Accesses" */

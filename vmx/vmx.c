@@ -27,6 +27,7 @@ struct vmx_state vmx;
 
 /* What all CPUs checked so far have in common; combined with atomic operations, CPUs are checked at once. */
 static uint64_t common_ept_vpid = ~0ULL;
+static uint64_t common_proc2 = ~0ULL;
 static uint32_t common_physical_bits = 64;
 
 static uint64_t read_or_zero(uint32_t msr)
@@ -95,6 +96,7 @@ int vmx_check_cpu(bool several_cpus, char *reason, size_t size)
 	if (error)
 		return error;
 	__atomic_fetch_and(&common_ept_vpid, caps.ept_vpid, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&common_proc2, caps.proc2, __ATOMIC_RELAXED);
 	while (caps.physical_bits < bits &&
 	       !__atomic_compare_exchange_n(&common_physical_bits, &bits, caps.physical_bits, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -148,7 +150,7 @@ static int init_ept(struct page_pool *pool)
 	const struct ept_features features = {
 		.page_1g = common_ept_vpid & EPT_CAP_1G,
 		.page_2m = common_ept_vpid & EPT_CAP_2M,
-		.mbec = false,
+		.mbec = vmx_has_mbec(common_proc2),
 		.physical_bits = vmx.physical_bits,
 	};
 	struct mtrr_state mtrr;
@@ -159,6 +161,7 @@ static int init_ept(struct page_pool *pool)
 	error = ept_init(&vmx.ept, pool, &features, &mtrr, vmx.handoff->ram_top);
 	if (error)
 		return error;
+	vmx.ept_advanced_info = common_ept_vpid & EPT_CAP_ADVANCED_EXIT_INFO;
 	vmx.eptp = ept_pointer(&vmx.ept, common_ept_vpid & EPT_CAP_WB);
 	return 0;
 }
@@ -349,6 +352,7 @@ static int launch(struct vcpu *vcpu, char *reason, size_t size)
 		snprintf(reason, size, "VT-x lacks: %s", missing);
 		return -EINVAL;
 	}
+	vmx_share_mbec(&vcpu->controls, vmx.ept.features.mbec);
 	share_cpuid(vcpu);
 	/* Until LOCKED, CR3 loads tell when the kernel has finished its boot. */
 	vcpu->controls.proc |= PROC_CR3_LOAD_EXITING;

@@ -24,10 +24,11 @@
 /* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 3u
+#define SECPOD_ABI_MINOR 5u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
+#define SECPOD_FEATURE_PAGING (1u << 3)	   /* page tables are read-only; PT_SET to UNPIN answer */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -59,13 +60,30 @@
 #define SECPOD_STAT_RAM 0x0eu	      /* bytes of RAM the guest has */
 #define SECPOD_STAT_RAM_4K 0x0fu      /* bytes of it that EPT maps with 4 KiB pages */
 #define SECPOD_STAT_NMI_QUEUED 0x10u  /* NMIs that met the monitor in root mode or came as exits */
-#define SECPOD_STAT_PT_STORES 0x11u   /* entries of page tables changed by trap or request */
-#define SECPOD_STAT_PT_FLAGS 0x12u    /* accessed and dirty flags set for the CPU's page walk */
-#define SECPOD_STAT_PT_MADE 0x13u     /* frames that became page tables */
-#define SECPOD_STAT_PT_FREED 0x14u    /* and ordinary memory again */
-#define SECPOD_STAT_PT_ENTRIES 0x15u  /* present entries judged when they became page tables */
-#define SECPOD_STAT_PAGING 0x16u      /* memory for paging delegation, and EPT tables: bytes */
-#define SECPOD_STAT_COUNT 0x17u
+/* Paging delegation; all 0 without it. */
+#define SECPOD_STAT_TABLES_PENDING 0x11u  /* page tables without references, not released yet */
+#define SECPOD_STAT_TABLES_PROMOTED 0x12u /* frames that became page tables */
+#define SECPOD_STAT_TABLES_RELEASED 0x13u /* and memory again */
+#define SECPOD_STAT_PT_STORES 0x14u	  /* entries changed by trap or request */
+#define SECPOD_STAT_PT_FLAGS 0x15u	  /* accessed and dirty flags set in the CPU's place */
+#define SECPOD_STAT_PT_REFUSED 0x16u	  /* stores to page tables refused */
+#define SECPOD_STAT_PT_FLUSHES 0x17u	  /* invalidations on all CPUs asked for by it */
+#define SECPOD_STAT_PT_ENTRIES 0x18u	  /* present entries judged when tables were made */
+#define SECPOD_STAT_PAGING 0x19u	  /* memory for it, and EPT tables: bytes */
+#define SECPOD_STAT_COUNT 0x1au
+/* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
+#define SECPOD_STAT_FRAMES 0x20u
+#define SECPOD_FRAME_L1 1u /* page tables, by level */
+#define SECPOD_FRAME_L2 2u
+#define SECPOD_FRAME_L3 3u
+#define SECPOD_FRAME_L4 4u
+#define SECPOD_FRAME_CODE 5u	 /* the kernel's text */
+#define SECPOD_FRAME_CODE_DYN 6u /* code that came later, or may go */
+#define SECPOD_FRAME_RODATA 7u	 /* constants */
+#define SECPOD_FRAME_TRAMP 8u	 /* start-up code of CPUs */
+#define SECPOD_FRAME_EFI_RT 9u	 /* runtime services of the firmware */
+#define SECPOD_FRAME_SECURE 10u	 /* the monitor's */
+#define SECPOD_FRAME_KINDS 11u
 /* Exits of one basic reason, all CPUs: SECPOD_STAT_EXIT_REASON + reason. */
 #define SECPOD_STAT_EXIT_REASON 0x1000u
 /* The same of one CPU: SECPOD_STAT_CPU_EXIT_REASON + (cpu << 8) + reason. */
@@ -114,7 +132,8 @@
 	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
 	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
 	X(CODE_NEW, "code-new", "new kernel code")                                                 \
-	X(CODE_STORE, "code-store", "stores to kernel code and constants")
+	X(CODE_STORE, "code-store", "stores to kernel code and constants")                         \
+	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -166,7 +185,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
 	X(PT_STORE, "slot", "linear", "error", "")              \
 	X(CODE_NEW, "gpa", "slot", "new", "")                   \
-	X(CODE_STORE, "gpa", "new", "old", "")
+	X(CODE_STORE, "gpa", "new", "old", "")                  \
+	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
@@ -203,8 +223,8 @@ _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 /*
  * Hypercalls: VMCALL at CPL 0. RAX: SECPOD_HYPERCALL | number; arguments in RDI,
  * RSI, RDX, R10; those that a call does not have must be 0. RAX becomes the result, not negative,
- * or one of the negative SECPOD_E* numbers; every other register is preserved. At another CPL, or
- * with other bits in RAX, VMCALL raises #UD as without VMX.
+ * or one of the negative SECPOD_E* numbers; every other register is preserved, but for RDX when
+ * PT_XCHG succeeds. At another CPL, or with other bits in RAX, VMCALL raises #UD as without VMX.
  *
  * gpa: guest-physical address of memory of the caller, a multiple of 8, the whole of it RAM and
  * none of it SecPod's: else -EFAULT (unaligned: -EINVAL), and nothing is written.
@@ -215,8 +235,10 @@ _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 #define SECPOD_HYPERCALL_NUMBER 0xffffu
 
 /* Errors, Linux's numbers. */
-#define SECPOD_EPERM 1	 /* not in this phase */
+#define SECPOD_EPERM 1 /* not in this phase; or a rule refuses it, which is recorded by that rule */
+#define SECPOD_ENOENT 2	 /* no page table is there */
 #define SECPOD_EIO 5	 /* the monitor failed at it, nothing the caller did wrong */
+#define SECPOD_EAGAIN 11 /* another CPU is making or unmaking the page table: try again */
 #define SECPOD_ENOMEM 12 /* the monitor has no memory left for it */
 #define SECPOD_EFAULT 14 /* not memory of the guest */
 #define SECPOD_EBUSY 16	 /* another CPU is at it; nothing was done, try again */
@@ -251,6 +273,61 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
  * flags: 0.
  */
 #define SECPOD_CALL_LOCK 3u
+
+/*
+ * Changes of page tables by request, with SECPOD_FEATURE_PAGING (else -EPERM). They are judged as a
+ * store to the same place is: a rule refuses with -EPERM. slot: gpa of the entry, a multiple of 8.
+ * In all of them -ENOENT means that the slot is in ordinary memory, which the caller stores to
+ * himself, and -EAGAIN that he asks again. An error changes nothing.
+ *
+ * PT_SET(slot, value): the entry becomes value. Result: 0.
+ */
+#define SECPOD_CALL_PT_SET 4u
+
+/* PT_XCHG(slot, value): the same. Result: 0, and RDX becomes what the entry was before. */
+#define SECPOD_CALL_PT_XCHG 5u
+
+/*
+ * PT_COMMIT(slot, value): the entry becomes value with the accessed flag of the present entry, and
+ * with its dirty flag if value is writable; only where both are present. Result: 0;
+ * SECPOD_COMMIT_DIRTY: the entry before was dirty, and this one does not say so.
+ */
+#define SECPOD_CALL_PT_COMMIT 6u
+#define SECPOD_COMMIT_DIRTY 1
+
+/*
+ * PT_BATCH(gpa, count): count entries of struct secpod_pt_op, in their order. The list does not
+ * cross a page, and is read once. Result: how many are done. Fewer than count: the next one is in error,
+ * which a call that begins there tells.
+ */
+#define SECPOD_CALL_PT_BATCH 7u
+#define SECPOD_BATCH_MAX 256u
+struct secpod_pt_op {
+	uint64_t slot; /* bits 2:0: SECPOD_PT_OP_* */
+	uint64_t value;
+};
+#define SECPOD_PT_OP_SET 0u
+#define SECPOD_PT_OP_COMMIT 1u
+#define SECPOD_PT_OP_MASK 7u
+
+/*
+ * WRPROTECT(root, begin, end, saved): user pages that lie wholly in [begin, end) of the lower half
+ * are read-only from now on: R/W is cleared in present user leaves of every size. root: gpa of a
+ * topmost page table. begin, end: linear addresses, multiples of 4096. saved: 0; or one bit of those
+ * the CPU ignores, which takes the place of the dirty flag (read-only and dirty is a shadow-stack page
+ * to a CPU that has those).
+ * Result: the linear address up to which that is done; less than end: the call has done its share,
+ * and another one goes on there. TLBs are the caller's to flush. -ENOENT: root is no page table.
+ */
+#define SECPOD_CALL_WRPROTECT 8u
+
+/*
+ * UNPIN(root, pair): an address space that ends: its page tables are ordinary memory again, contents
+ * as they are. pair: 0, or gpa of the second root that page-table isolation has for it. Tables that
+ * others use stay what they are. Result: 0; -EBUSY: a CPU has one of them in CR3; -ENOENT: root is
+ * no page table; -EINVAL, too, for the kernel's own root and those of firmware and CPU start.
+ */
+#define SECPOD_CALL_UNPIN 9u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

@@ -74,15 +74,21 @@ static bool is_constant(uint64_t leaf)
 }
 
 /*
- * The constants are what is read-only first: of the image's pages that were given back after boot
- * some are read-only as well, for a module that got them.
+ * The image lies in memory in one piece. Its constants are what is read-only first: of its pages
+ * that were given back after boot some are read-only as well, for a module that got them.
  */
 static int find_image(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	const uint64_t gpa = pte_leaf_frame(leaf, level) << PAGE_SHIFT;
+
 	if (!is_image(va))
 		return 0;
-	if (!paging->image.begin)
+	if (!paging->image.begin) {
 		paging->image.begin = va;
+		paging->image_gpa = gpa;
+	}
+	if (gpa - paging->image_gpa != va - paging->image.begin)
+		return -EINVAL;
 	paging->image.end = va + pte_span(level);
 	if (!is_constant(leaf))
 		return 0;
@@ -318,6 +324,8 @@ static int step_classify(struct activation *a)
 	if (!error)
 		error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, classify_kernel);
 	if (!error)
+		error = paging_restrict_data(a->paging);
+	if (!error)
 		paging_flush(a->paging);
 	return error;
 }
@@ -405,6 +413,7 @@ static const struct {
 /* Everything is memory again. Not for a running system: only when activation has failed. */
 static void forget_all(struct paging *paging)
 {
+	paging_free_data(paging);
 	for (uint64_t i = 0; i < paging->frames.count; i++) {
 		uint64_t word = frame_read(&paging->frames, i);
 
@@ -449,45 +458,37 @@ int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_
 	return error;
 }
 
+int paging_make_constant(struct paging *paging, uint64_t frame)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	if (frame_type(&paging->frames, frame) == FRAME_RODATA)
+		return 0;
+	error = frame_set(&paging->frames, frame, FRAME_NONE, FRAME_RODATA);
+	if (!error)
+		error = paging_protect(paging, frame, FRAME_RODATA);
+	if (error == -ENOMEM)
+		(void)frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+	return error < 0 ? error : 0;
+}
+
+int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+{
+	const int error = frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
+
+	return error ? error : paging_settle(paging, cpu, frame);
+}
+
 int paging_lock(struct paging *paging)
 {
 	if (!paging->active)
 		return -EPERM;
-	paging->locked_range[0] = paging->image;
-	paging->locked_range[1] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
-	paging->locked_ranges = 2;
+	paging->locked_range[0] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
+	paging->locked_ranges = 1;
 	__atomic_store_n(&paging->locked, true, __ATOMIC_RELEASE);
 	return 0;
-}
-
-uint32_t paging_rights(const struct paging *paging, uint64_t word)
-{
-	/* Mode-based execute control off: one right to execute, for both. */
-	const uint32_t kernel_exec = EPT_EXEC | (paging->mbec ? 0 : EPT_EXEC_USER);
-	const uint32_t user_exec = EPT_EXEC_USER | (paging->mbec ? 0 : EPT_EXEC);
-
-	switch (frame_word_type(word)) {
-	case FRAME_NONE:
-		return EPT_READ | EPT_WRITE | user_exec;
-	case FRAME_CODE:
-	case FRAME_CODE_DYN:
-	case FRAME_TRAMP:
-		return EPT_READ | kernel_exec;
-	case FRAME_EFI_RT:
-		return EPT_READ | EPT_WRITE | kernel_exec;
-	case FRAME_RODATA:
-		return word & FRAME_USER_EXEC ? EPT_READ | user_exec : EPT_READ;
-	case FRAME_SECURE:
-		return EPT_NONE;
-	default:
-		return EPT_READ;
-	}
-}
-
-int paging_protect(struct paging *paging, uint64_t frame, uint64_t word)
-{
-	return ept_protect(paging->ept, frame << PAGE_SHIFT, PAGE_SIZE,
-			   paging_rights(paging, word));
 }
 
 int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,

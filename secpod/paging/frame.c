@@ -77,6 +77,13 @@ static void count_typed(struct frames *frames, uint64_t number, int change)
 			   __ATOMIC_ACQ_REL);
 }
 
+static void count_type(struct frames *frames, enum frame_type type, int change)
+{
+	if (type != FRAME_NONE)
+		__atomic_fetch_add(&frames->of_type[type], (uint64_t)(int64_t)change,
+				   __ATOMIC_RELAXED);
+}
+
 /* NONE to something else. */
 static bool leave_none(struct frames *frames, uint64_t number, uint64_t *old, uint64_t next)
 {
@@ -84,7 +91,9 @@ static bool leave_none(struct frames *frames, uint64_t number, uint64_t *old, ui
 
 	count_typed(frames, number, 1);
 	done = replace(frames, number, old, next);
-	if (!done)
+	if (done)
+		count_type(frames, frame_word_type(next), 1);
+	else
 		count_typed(frames, number, -1);
 	return done;
 }
@@ -101,6 +110,10 @@ int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum
 			return -EBUSY;
 	} while (from == FRAME_NONE ? !leave_none(frames, number, &old, to)
 				    : !replace(frames, number, &old, to));
+	if (from != FRAME_NONE) {
+		count_type(frames, from, -1);
+		count_type(frames, to, 1);
+	}
 	if (from != FRAME_NONE && to == FRAME_NONE)
 		count_typed(frames, number, -1);
 	return 0;
@@ -154,6 +167,7 @@ void frame_admit(struct frames *frames, uint64_t number)
 /* The word of a frame nobody else can change: claimed or doomed by this CPU. */
 static void to_none(struct frames *frames, uint64_t number)
 {
+	count_type(frames, frame_type(frames, number), -1);
 	__atomic_store_n(&frames->word[number], FRAME_NONE, __ATOMIC_RELEASE);
 	count_typed(frames, number, -1);
 }

@@ -85,6 +85,8 @@ struct frames {
 	uint64_t *word;	 /* by frame number */
 	uint64_t count;	 /* frames below the top of RAM */
 	uint16_t *typed; /* by 2 MiB region: frames in it that are not NONE */
+	/* Of each type but NONE, those claimed or doomed included: for counting, nothing rests on it. */
+	uint64_t of_type[FRAME_TYPES];
 };
 
 /*

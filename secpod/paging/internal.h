@@ -21,6 +21,7 @@ struct tree_root {
 	uint32_t level;
 	enum table_half half; /* levels 1 to 3 */
 	uint64_t va;	      /* kernel half */
+	uint64_t leaf; /* a large leaf it takes the place of: what its entries were; 0: none */
 };
 
 /*
@@ -41,16 +42,32 @@ void promote_end(struct promotion *promotion);
 int promote_tree(struct paging *paging, struct paging_cpu *cpu, const struct tree_root *root);
 
 /*
- * reference_take - what the entry value at place references gets a reference: a table of the next
- * level (promoted first, if it is ordinary memory), or code. Result: 0, or as promote_judge().
+ * reference_take - what the entry value, made of old at place, references gets a reference: a table of
+ * the next level (promoted first, if it is ordinary memory), or code. Of a table that takes the place
+ * of a large leaf the entries are judged as what becomes of the leaf's pieces. Result: 0, or as
+ * promote_judge().
  * reference_drop - and gives it back; what has none left is retired.
  */
 int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t value);
+		   uint64_t old, uint64_t value);
 void reference_drop(struct paging *paging, const struct pte_place *place, uint64_t value);
+
+/*
+ * code_hold - code (frame number) stays code until code_drop(). Result: 0, -ENOENT (it is none),
+ * -EAGAIN (it is just becoming code, or ceasing to be), -EOVERFLOW.
+ */
+int code_hold(struct paging *paging, uint64_t frame);
+void code_drop(struct paging *paging, uint64_t frame);
 
 /* retire - an admitted table has lost its last reference (or may have: it is asked again). */
 void retire(struct paging *paging, uint64_t frame);
+
+/*
+ * retire_doom - as retire(), and doomed at once: off every list, the caller's to free after an
+ * invalidation that begins when all it may be reached from is doomed as well. A root goes whatever it
+ * maps. Result: the number of its information; 0: it is in use, permanent, or a CPU is at it.
+ */
+uint32_t retire_doom(struct paging *paging, uint64_t frame);
 
 /* retire_sweep - release up to limit tables that were retired before an invalidation that is over. */
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit);
@@ -63,6 +80,15 @@ void paging_flush(struct paging *paging);
  * ept_protect().
  */
 int paging_protect(struct paging *paging, uint64_t frame, uint64_t word);
+
+/*
+ * paging_restrict_data - with mode-based execute control the kernel executes no data any more: nothing
+ * that has no type, devices' memory included. To be followed by an invalidation. Result: 0,
+ * -EINVAL.
+ * paging_free_data - and may again.
+ */
+int paging_restrict_data(struct paging *paging);
+void paging_free_data(struct paging *paging);
 
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);

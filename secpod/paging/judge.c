@@ -187,9 +187,41 @@ static bool only_shrinks(const struct question *q)
 	       !(q->next & ~q->old & PTE_RW) && !(q->old & ~q->next & PTE_NX);
 }
 
+static bool overlaps(const struct paging_range *range, const struct pte_place *place)
+{
+	return place->va < range->end && place->va + (pte_span(place->level) - 1) >= range->begin;
+}
+
+/*
+ * Each address of the kernel's image keeps the frame it was linked to, or none. Text and constants, as
+ * ACTIVATE found them frame by frame, keep their rights, too. The rest is data, and what Linux has
+ * given back to its allocator: init sections and the gaps between sections. That a module gets such
+ * a page and makes it read-only is seen in the image as well (arch/x86/mm/pat/set_memory.c,
+ * cpa_process_alias()), and so is a page that page-table isolation unmaps there when it is given back
+ * (arch/x86/mm/init.c, free_kernel_image_pages()).
+ */
+static bool changes_image(const struct question *q)
+{
+	const uint32_t level = q->place->level;
+	const uint64_t linear =
+		(q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
+
+	/* Tables come by a split only, and stay. */
+	if (pte_is_table(q->old, level) || pte_is_table(q->next, level))
+		return true;
+	if ((q->next & PTE_P) && q->frame != linear)
+		return true;
+	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
+		const enum frame_type type = frame_type(&q->paging->frames, linear + i);
+
+		if (type == FRAME_CODE || type == FRAME_RODATA)
+			return true;
+	}
+	return false;
+}
+
 static bool changes_locked(const struct question *q)
 {
-	const uint64_t last = q->place->va + (pte_span(q->place->level) - 1);
 	const uint32_t level = q->place->level;
 
 	if (judge_is_harmless(q->old, q->next) || level == PT_LEVELS || only_shrinks(q))
@@ -198,12 +230,10 @@ static bool changes_locked(const struct question *q)
 	if (pte_is_leaf(q->old, level) && pte_is_table(q->next, level))
 		return false;
 	for (uint32_t i = 0; i < q->paging->locked_ranges; i++) {
-		const struct paging_range *range = &q->paging->locked_range[i];
-
-		if (q->place->va < range->end && last >= range->begin)
+		if (overlaps(&q->paging->locked_range[i], q->place))
 			return true;
 	}
-	return false;
+	return overlaps(&q->paging->image, q->place) && changes_image(q);
 }
 
 static bool bends_direct_map(const struct question *q)

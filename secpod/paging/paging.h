@@ -10,7 +10,9 @@
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
+ *	request.c	the guest asks for changes (request.h)
  *	judge.c		the rules
+ *	rights.c	what EPT lets be done with each kind of frame
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
@@ -27,6 +29,7 @@
 #include <stdint.h>
 
 #include "ept/ept.h"
+#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
@@ -43,8 +46,13 @@ struct paging_ops {
 	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
 	/* All CPUs invalidate EPT translations; old EPT tables are freed (ept_flush_map()). */
 	void (*flush)(void *context);
-	/* All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. */
-	void (*trim_roots)(void *context);
+	/*
+	 * All CPUs give up roots they have not in CR3 (paging_roots_trim()) before they enter. Result: true
+	 * when all have; false when one in root mode has not come to it yet.
+	 */
+	bool (*trim_roots)(void *context);
+	/* The calling CPU gives up those that it has not in CR3, now. */
+	void (*trim_own)(void *context);
 	void *context;
 };
 
@@ -55,12 +63,14 @@ struct paging_ops {
 /* Room for one table of each level, filled by reading each once. */
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
+	/* A list of requests, read once. */
+	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
 	uint64_t root[PAGING_CPU_ROOTS];
 };
 
-/* Linear addresses whose translation is frozen at LOCK: the kernel's image, the CPU entry area. */
-#define PAGING_RANGES 2u
+/* Linear addresses whose entries are frozen at LOCK: the CPU entry area. Of the image: judge.c. */
+#define PAGING_RANGES 1u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;
@@ -95,13 +105,13 @@ struct paging {
 	/* Direct map: linear address of physical 0, and its end. base 0: not found. */
 	struct paging_range direct;
 	struct paging_range image;     /* of the kernel */
+	uint64_t image_gpa;	       /* where it lies, in one piece */
 	struct paging_range constants; /* in it */
 	struct paging_range locked_range[PAGING_RANGES];
 	uint32_t locked_ranges;
-	/* Upper halves, frozen at LOCK; of ROOT_KIND_USER at its first load. */
+	/* Upper halves, as they are at ACTIVE; of ROOT_KIND_USER with page-table isolation only. */
 	uint64_t template[ROOT_KINDS][PT_ENTRIES - PT_KERNEL_FIRST];
-	uint32_t template_known; /* bit by root kind */
-	struct spinlock template_lock;
+	uint32_t template_known; /* bit by root kind; does not change after ACTIVE */
 
 	/* Retired tables, oldest first: no references, still page tables. */
 	struct spinlock retired_lock;
@@ -165,8 +175,12 @@ int paging_root_load(struct paging *paging, struct paging_cpu *cpu, uint64_t roo
 /* paging_root_known - is root (gpa) among those this CPU may load? */
 bool paging_root_known(const struct paging_cpu *cpu, uint64_t root);
 
-/* paging_roots_trim - keep only what is in CR3. On the CPU itself. */
+/*
+ * paging_roots_trim - keep only what is in CR3. On the CPU itself.
+ * paging_roots_forget - nor that: paging is off, and CR3 will be asked for before it is on.
+ */
 void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
+void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu);
 
 /*
  * paging_store - the 8 bytes at slot (gpa, multiple of 8) become change(operand, old), which is asked
@@ -178,6 +192,13 @@ void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu);
 typedef uint64_t (*paging_change)(void *operand, uint64_t old);
 int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old);
+
+/*
+ * paging_code_store - the same for the kernel's code, which no rule is asked about: the caller has.
+ * Result: as paging_store(); -ENOENT: slot lies in no code.
+ */
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old);
 
 /*
  * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
@@ -203,7 +224,18 @@ static inline uint64_t paging_bytes(const struct paging *paging)
 		      : 0;
 }
 
-/* paging_rights - EPT_* of a frame, by its word in the frame table. */
+/*
+ * paging_make_constant - memory (frame number) becomes constant, if it is not already; to be followed by
+ * an invalidation. Result: 0, -EBUSY (it is something else), -EFAULT (no memory), -ENOMEM.
+ * paging_free_constant - and memory again. Result: 0, -EBUSY (it was none), or as paging_settle().
+ */
+int paging_make_constant(struct paging *paging, uint64_t frame);
+int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
+
+/*
+ * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
+ * ACTIVE.
+ */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
 
 #endif

@@ -94,7 +94,7 @@ static struct tree_root below(const struct paging *paging, const struct table_in
 {
 	const struct pte_place place = pte_place_of(paging, info, level, index);
 
-	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va};
+	return (struct tree_root){pte_table_frame(entry), level - 1, place.half, place.va, 0};
 }
 
 static struct table_info *info_of_frame(struct paging *paging, uint64_t frame)
@@ -119,11 +119,13 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 				return ROOT_KIND_SPECIAL;
 		}
 	}
-	if (!(__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_NORMAL))
+	/* Without page-table isolation there is one kind of upper half. */
+	if (paging->template_known != (1u << ROOT_KIND_NORMAL | 1u << ROOT_KIND_USER))
 		return ROOT_KIND_NORMAL;
-	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-		if (!judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i],
-				       entry[PT_KERNEL_FIRST + i]))
+	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
+		if (i != LDT_REMAP_INDEX &&
+		    !judge_is_harmless(paging->template[ROOT_KIND_NORMAL][i - PT_KERNEL_FIRST],
+				       entry[i]))
 			return ROOT_KIND_USER;
 	}
 	return ROOT_KIND_NORMAL;
@@ -225,11 +227,12 @@ static int hold_table(struct promotion *p, const struct tree_root *root)
 	return info->judged ? -EPERM : judge_table(p, root);
 }
 
-static int take_table(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_table(struct promotion *p, const struct pte_place *place, uint64_t old,
+		      uint64_t value)
 {
 	struct paging *paging = p->paging;
 	const struct tree_root root = {pte_table_frame(value), place->level - 1, place->half,
-				       place->va};
+				       place->va, pte_is_leaf(old, place->level) ? old : 0};
 	int error = 0;
 
 	if (frame_type(&paging->frames, root.frame) == FRAME_NONE)
@@ -283,6 +286,13 @@ static int hold_code(struct paging *paging, uint64_t frame)
 	return frame_is_code(type) || type == FRAME_EFI_RT ? 0 : -ENOEXEC;
 }
 
+int code_hold(struct paging *paging, uint64_t frame)
+{
+	const int error = hold_code(paging, frame);
+
+	return error == -ENOEXEC ? -ENOENT : error;
+}
+
 /* References to code whose last one this was go a few at a time, with one invalidation for them. */
 #define CODE_BATCH 64u
 
@@ -313,6 +323,11 @@ static void drop_code_leaf(struct paging *paging, uint64_t first, uint64_t count
 {
 	for (uint64_t i = 0; i < count; i += CODE_BATCH)
 		drop_code(paging, first + i, count - i < CODE_BATCH ? count - i : CODE_BATCH);
+}
+
+void code_drop(struct paging *paging, uint64_t frame)
+{
+	drop_code(paging, frame, 1);
 }
 
 /*
@@ -355,20 +370,21 @@ static int take_user_page(struct paging *paging, const struct pte_place *place, 
 	return paging_protect(paging, frame, word | FRAME_USER_EXEC) < 0 ? -ENOMEM : 0;
 }
 
-static int take(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take(struct promotion *p, const struct pte_place *place, uint64_t old, uint64_t value)
 {
 	if (pte_is_leaf(value, place->level)) {
 		if (pte_is_kernel_exec(value))
 			return take_code(p->paging, place, value);
 		return value & PTE_US ? take_user_page(p->paging, place, value) : 0;
 	}
-	return value & PTE_P ? take_table(p, place, value) : 0;
+	return value & PTE_P ? take_table(p, place, old, value) : 0;
 }
 
 /* -EACCES: the frame is something else, or has more references than can be counted. */
-static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t value)
+static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t old,
+		       uint64_t value)
 {
-	int error = take(p, place, value);
+	int error = take(p, place, old, value);
 
 	if (error == -EFAULT || error == -EOVERFLOW)
 		error = -EACCES;
@@ -380,10 +396,10 @@ static int take_judged(struct promotion *p, const struct pte_place *place, uint6
 }
 
 int reference_take(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t value)
+		   uint64_t old, uint64_t value)
 {
 	struct promotion p = {.paging = paging, .cpu = cpu};
-	int error = take_judged(&p, place, value);
+	int error = take_judged(&p, place, old, value);
 
 	promote_end(&p);
 	return error;
@@ -434,7 +450,7 @@ static bool take_template_entry(struct promotion *p, const struct table_info *in
 }
 
 static int judge_one(struct promotion *p, const struct table_info *info, uint32_t level,
-		     uint32_t index, uint64_t value)
+		     uint32_t index, uint64_t old, uint64_t value)
 {
 	struct pte_place place;
 	int error;
@@ -442,8 +458,8 @@ static int judge_one(struct promotion *p, const struct table_info *info, uint32_
 	if (level == PT_LEVELS && take_template_entry(p, info, index, value))
 		return 0;
 	place = pte_place_of(p->paging, info, level, index);
-	error = judge_entry(p->paging, &place, 0, value);
-	return error ? error : take_judged(p, &place, value);
+	error = judge_entry(p->paging, &place, old, value);
+	return error ? error : take_judged(p, &place, old, value);
 }
 
 static void count_user_entries(struct table_info *info, const uint64_t *entry)
@@ -481,13 +497,22 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		count_user_entries(info, entry);
 	}
 	pages = root->level == 1 && root->half == HALF_USER;
-	for (uint32_t i = 0; (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
+	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		uint64_t old = 0;
 		int error;
 
-		present++;
-		if (pages && judge_is_plain(paging, 0, entry[i]))
+		if (!root->leaf)
+			i = pte_next_present(entry, i);
+		else
+			old = pte_piece(root->leaf, root->level + 1, i);
+		if (i == PT_ENTRIES)
+			break;
+		if (!((entry[i] | old) & PTE_P))
 			continue;
-		error = judge_one(p, info, root->level, i, entry[i]);
+		present += entry[i] & PTE_P;
+		if (pages && judge_is_plain(paging, old, entry[i]))
+			continue;
+		error = judge_one(p, info, root->level, i, old, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
 			return error;

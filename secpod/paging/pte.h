@@ -57,6 +57,24 @@ static inline uint64_t pte_leaf_frames(uint32_t level)
 	return pte_span(level) >> PAGE_SHIFT;
 }
 
+/*
+ * What a split makes of a large leaf: the entry at index of the table that takes its place. The PAT
+ * bit lies elsewhere in a 4 KiB page's entry.
+ */
+static inline uint64_t pte_piece(uint64_t leaf, uint32_t level, uint32_t index)
+{
+	const uint64_t large_pat = 1ULL << PAGE_SHIFT;
+	const uint64_t address =
+		(pte_leaf_frame(leaf, level) << PAGE_SHIFT) + index * pte_span(level - 1);
+	uint64_t bits = leaf & ~PTE_ADDR;
+
+	if (level == 2)
+		bits = (bits & ~PTE_PS) | (leaf & large_pat ? PTE_PS : 0);
+	else
+		bits |= leaf & large_pat;
+	return address | bits;
+}
+
 static inline uint64_t pte_table_frame(uint64_t entry)
 {
 	return (entry & PTE_ADDR) >> PAGE_SHIFT;

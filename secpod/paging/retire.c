@@ -91,6 +91,20 @@ void retire(struct paging *paging, uint64_t frame)
 	spin_unlock(&paging->retired_lock);
 }
 
+uint32_t retire_doom(struct paging *paging, uint64_t frame)
+{
+	uint32_t number = 0;
+
+	spin_lock(&paging->retired_lock);
+	if (frame_retire(&paging->frames, frame) && !frame_doom(&paging->frames, frame)) {
+		number = (uint32_t)frame_word_info(frame_read(&paging->frames, frame));
+		if (info_of(paging, number)->retired)
+			list_remove(paging, number);
+	}
+	spin_unlock(&paging->retired_lock);
+	return number;
+}
+
 /*
  * The frame is doomed by us, and off the list. What it references is read before it can be written
  * again. Result: 0, -ENOMEM (it stays a page table, in the list).

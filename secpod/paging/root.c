@@ -38,74 +38,31 @@ bool paging_root_known(const struct paging_cpu *cpu, uint64_t root)
 	return false;
 }
 
-void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu)
+static void leave_from(struct paging *paging, struct paging_cpu *cpu, uint32_t first)
 {
-	for (uint32_t i = 1; i < PAGING_CPU_ROOTS; i++) {
+	for (uint32_t i = first; i < PAGING_CPU_ROOTS; i++) {
 		leave(paging, cpu->root[i]);
 		cpu->root[i] = PAGING_NO_ROOT;
 	}
 }
 
-/* Is frame the user half's root of an address space whose other root is known? */
-static bool has_pair(const struct paging *paging, uint64_t frame)
+void paging_roots_trim(struct paging *paging, struct paging_cpu *cpu)
 {
-	const uint64_t word = frame_read(&paging->frames, frame ^ 1u);
-
-	return (frame & 1u) && frame_word_type(word) == FRAME_L4 && !(word & FRAME_CLAIMED) &&
-	       table_info_of(&paging->infos, frame_word_info(word))->root_kind == ROOT_KIND_NORMAL;
+	leave_from(paging, cpu, 1);
 }
 
-/*
- * The upper half that user mode runs on is not known before it is used for the first time; that is
- * right after LOCK. A reference to the root is held.
- */
-static int learn_user_half(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu)
 {
-	const uint64_t *upper;
-	int error = 0;
-
-	upper = read_table(cpu, frame, PT_LEVELS);
-	if (!upper)
-		return -EFAULT;
-	upper += PT_KERNEL_FIRST;
-	spin_lock(&paging->template_lock);
-	if (paging->template_known & 1u << ROOT_KIND_USER) {
-		for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
-			if ((upper[i] & PTE_P) &&
-			    !judge_is_harmless(paging->template[ROOT_KIND_USER][i], upper[i]))
-				error = -EACCES;
-		}
-	} else if (has_pair(paging, frame)) {
-		memcpy(paging->template[ROOT_KIND_USER], upper,
-		       sizeof(paging->template[ROOT_KIND_USER]));
-		__atomic_fetch_or(&paging->template_known, 1u << ROOT_KIND_USER, __ATOMIC_RELEASE);
-	} else {
-		error = -EACCES;
-	}
-	spin_unlock(&paging->template_lock);
-	return error;
+	leave_from(paging, cpu, 0);
 }
 
 /* A reference to the root of an admitted tree. Result: as paging_root_load(), -EACCES: no such tree. */
 static int enter(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
 	const struct tree_root tree = {.frame = frame, .level = PT_LEVELS, .half = HALF_USER};
-	const bool user_half_known =
-		__atomic_load_n(&paging->template_known, __ATOMIC_ACQUIRE) & 1u << ROOT_KIND_USER;
-	const struct table_info *info;
 	int error = frame_get(&paging->frames, frame, PT_LEVELS);
 
-	if (error == -EPERM)
-		error = promote_tree(paging, cpu, &tree);
-	if (error)
-		return error;
-	info = table_info_of(&paging->infos, frame_word_info(frame_read(&paging->frames, frame)));
-	if (paging->locked && info->root_kind == ROOT_KIND_USER && !user_half_known) {
-		error = learn_user_half(paging, cpu, frame);
-		if (error)
-			leave(paging, frame);
-	}
-	return error;
+	return error == -EPERM ? promote_tree(paging, cpu, &tree) : error;
 }
 
 int paging_root_load(struct paging *paging, struct paging_cpu *cpu, uint64_t root,

@@ -13,6 +13,8 @@
 
 /* Times the CPU's own flag updates may come between reading and replacing an entry. */
 #define TRIES_MAX 16u
+/* The same for the second one of a pair, which nobody asks for again. */
+#define PAIR_TRIES_MAX (1u << 16)
 /* Retired tables released in passing, when an invalidation has covered them. */
 #define SWEEP_STORE 4u
 
@@ -61,7 +63,7 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 	uint64_t found = *old;
 
 	if (!error && counted)
-		error = reference_take(paging, cpu, place, next);
+		error = reference_take(paging, cpu, place, *old, next);
 	if (error)
 		return error;
 	if (counted)
@@ -140,10 +142,27 @@ static uint64_t clear_same(void *operand, uint64_t old)
 static int reclaim_root(struct paging *paging, struct paging_cpu *cpu, uint64_t frame,
 			uint64_t word)
 {
-	if (frame_word_refs(word))
-		paging->ops.trim_roots(paging->ops.context);
+	const bool trimmed = !frame_word_refs(word) || paging->ops.trim_roots(paging->ops.context);
+	int error;
+
 	retire(paging, frame);
-	return paging_settle(paging, cpu, frame);
+	error = paging_settle(paging, cpu, frame);
+	return error == -EBUSY && !trimmed ? -EAGAIN : error;
+}
+
+static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
+		 void *operand, uint64_t *old, bool pair);
+
+/* Again while another CPU is about to make a page table of it: it does not wait for this one. */
+static void clear_pair(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, uint64_t *gone)
+{
+	uint64_t other;
+
+	for (uint32_t i = 0; i < PAIR_TRIES_MAX; i++) {
+		if (store(paging, cpu, slot, clear_same, gone, &other, false) != -EAGAIN)
+			return;
+		__builtin_ia32_pause();
+	}
 }
 
 /*
@@ -201,11 +220,8 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 
 	if (dead)
 		retire(paging, frame);
-	if (pair) {
-		uint64_t other;
-
-		(void)store(paging, cpu, slot + PAGE_SIZE, clear_same, old, &other, false);
-	}
+	if (pair)
+		clear_pair(paging, cpu, slot + PAGE_SIZE, old);
 	return error;
 }
 
@@ -247,6 +263,26 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	else if (error == -EPERM)
 		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
 	retire_sweep(paging, cpu, SWEEP_STORE);
+	return error;
+}
+
+int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
+		      uint64_t *old)
+{
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	uint32_t tries = 0;
+	/* Else it could be a page table by the time it is written. */
+	int error = code_hold(paging, frame);
+
+	if (error)
+		return error;
+	error = read_entry(slot, old);
+	if (!error) {
+		do
+			error = guest_cmpxchg64(slot, old, change(operand, *old));
+		while (error == -EAGAIN && ++tries < TRIES_MAX);
+	}
+	code_drop(paging, frame);
 	return error;
 }
 

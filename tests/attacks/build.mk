@@ -26,21 +26,26 @@ build/tests/attacks/%.o: tests/attacks/%.c
 build/tests/attacks/init: $(ATTACK_INIT_OBJECTS)
 	$(ATTACK_CC) -static -s -Wl,--build-id=none -o $@ $(ATTACK_INIT_OBJECTS)
 
-# Kbuild writes beside the sources: they are copied first. Not for objtool, as it would not let pass what
-# the attacks do; so returns are plain ones, which it need not know about.
-build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
-		build/headers/%/build/Makefile tests/attacks/build.mk
+# $(call kernel_modules,kernel,sources,modules,more of Kbuild): in the target's directory, under modules/. Kbuild
+# writes beside the sources: they are copied first.
+define kernel_modules
 	@rm -rf $(@D)
 	@mkdir -p $(@D)/modules
-	@cp $(ATTACK_SOURCES) guest-support/include/secpod_abi.h $(@D)/modules
-	@printf '%s\n' 'ccflags-y += -g0 -mfunction-return=keep' 'OBJECT_FILES_NON_STANDARD := y' \
-		'obj-m += secpod_attack.o $(ATTACK_MODULES:=.o)' \
-		>$(@D)/modules/Kbuild
-	$(MAKE) -C build/headers/$*/build M=$(CURDIR)/$(@D)/modules $(ATTACK_KBUILD) modules \
+	@cp $(2) guest-support/include/secpod_abi.h $(@D)/modules
+	@printf '%s\n' 'ccflags-y += -g0' $(4) 'obj-m += $(3:=.o)' >$(@D)/modules/Kbuild
+	+$(MAKE) -C build/headers/$(1)/build M=$(CURDIR)/$(@D)/modules $(ATTACK_KBUILD) modules \
 		>$(@D)/log 2>&1 || { grep -E ': (error|warning): |ERROR' $(@D)/log || \
 		tail $(@D)/log; exit 1; }
 	@! grep -iE 'warning: |error: ' $(@D)/log | grep -v 'the compiler differs'
 	@touch $@
+endef
+
+# Not for objtool, as it would not let pass what the attacks do; so returns are plain ones, which it need
+# not know about.
+build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
+		build/headers/%/build/Makefile tests/attacks/build.mk
+	$(call kernel_modules,$*,$(ATTACK_SOURCES),secpod_attack $(ATTACK_MODULES),\
+		'ccflags-y += -mfunction-return=keep' 'OBJECT_FILES_NON_STANDARD := y')
 
 build/tests/attacks/%/initramfs.cpio.gz: build/tests/attacks/%/modules.built build/tests/attacks/init \
 		scripts/mkinitramfs

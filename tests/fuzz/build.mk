@@ -10,8 +10,8 @@
 # fuzz_libs_<name>: libraries. A run begins with the inputs of tests/fuzz/corpus/<name> and keeps new ones in
 # build/tests/fuzz/corpus/<name>. An input that fails is left in build/tests/fuzz as <name>-crash-*.
 
-fuzz_hypercall := secpod/hypercall.c secpod/policy.c secpod/audit_log.c secpod/audit_console.c \
-	secpod/phase.c secpod/rules.c vmm/page_pool.c tests/unit/hypercall_world.c
+fuzz_hypercall := $(unit_hypercall)
+fuzz_libs_hypercall := -lcmocka
 fuzz_config := boot/config.c boot/text.c
 fuzz_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c \
 	vmx/msr_policy.c

@@ -302,6 +302,44 @@ int bench_main(void)
 	return unexpected;
 }
 
+static void say_paging(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t index;
+	} counters[] = {
+		{"pending", SECPOD_STAT_TABLES_PENDING},
+		{"promoted", SECPOD_STAT_TABLES_PROMOTED},
+		{"released", SECPOD_STAT_TABLES_RELEASED},
+		{"stores", SECPOD_STAT_PT_STORES},
+		{"flags", SECPOD_STAT_PT_FLAGS},
+		{"refused", SECPOD_STAT_PT_REFUSED},
+		{"invalidations", SECPOD_STAT_PT_FLUSHES},
+	};
+	static const char *const kinds[SECPOD_FRAME_KINDS] = {
+		[SECPOD_FRAME_L1] = "L1",
+		[SECPOD_FRAME_L2] = "L2",
+		[SECPOD_FRAME_L3] = "L3",
+		[SECPOD_FRAME_L4] = "L4",
+		[SECPOD_FRAME_CODE] = "code",
+		[SECPOD_FRAME_CODE_DYN] = "later code",
+		[SECPOD_FRAME_RODATA] = "constants",
+		[SECPOD_FRAME_TRAMP] = "CPU start",
+		[SECPOD_FRAME_EFI_RT] = "firmware",
+		[SECPOD_FRAME_SECURE] = "monitor",
+	};
+
+	printf("GUEST: summary: frames");
+	for (uint32_t kind = 1; kind < SECPOD_FRAME_KINDS; kind++)
+		printf("%s %s %llu", kind > 1 ? "," : "", kinds[kind],
+		       (unsigned long long)stat_of(SECPOD_STAT_FRAMES + kind));
+	printf("\nGUEST: summary: page tables");
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		printf("%s %s %llu", i ? "," : "", counters[i].name,
+		       (unsigned long long)stat_of(counters[i].index));
+	printf("\n");
+}
+
 int summary_main(void)
 {
 	uint64_t launch = stat_of(SECPOD_STAT_LAUNCH_TSC);
@@ -335,6 +373,7 @@ int summary_main(void)
 	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_REQUESTS),
 	       (unsigned long long)stat_of(SECPOD_STAT_FLUSH_KICKS),
 	       (unsigned long long)stat_of(SECPOD_STAT_NMI_QUEUED));
+	say_paging();
 	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n",
 	       (unsigned long long)root, (unsigned long long)(now - launch));
 	return 0;

@@ -40,4 +40,11 @@ build/tests/linux/initramfs-phases.cpio.gz: build/tests/linux/init scripts/mkini
 	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \
 		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
 
+# Modules for the stock kernels, by those words of the guest that need one (scripts/mkimage).
+LINUX_TEST_MODULES := $(foreach kernel,6.1 6.12,build/tests/linux/module/$(kernel)/modules.built)
+
+build/tests/linux/module/%/modules.built: $(wildcard tests/linux/module/*.c) \
+		guest-support/include/secpod_abi.h build/headers/%/build/Makefile
+	$(call kernel_modules,$*,$(wildcard tests/linux/module/*.c),$(basename $(notdir $(wildcard tests/linux/module/*.c))))
+
 -include $(LINUX_TEST_OBJECTS:.o=.d)

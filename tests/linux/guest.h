@@ -38,6 +38,7 @@ int bench_main(void);
 int cpuid_main(void);
 int summary_main(void);
 int phases_main(void);
+int requests_main(void);
 int features_main(void);
 
 /* phase_main - one phase of phases_main() or features_main(). */

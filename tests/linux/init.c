@@ -163,6 +163,7 @@ static const struct part parts[] = {
 	{"summary", summary_main, true},
 	{"features", features_main, true},
 	{"phases", phases_main, true},
+	{"requests", requests_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},
 	/* What the exec bench executes: a program that only starts and ends. */

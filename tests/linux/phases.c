@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "guest.h"
+#include "tables.h"
 #include "guest-support/include/secpod_abi.h"
 
 /* A phase that takes longer hangs. Seconds of the machine's own clock, which counts instructions. */
@@ -54,6 +55,7 @@ static void take_exits(struct exits *exits)
 /* CPUID apart: it is how they are counted. */
 static void say_exits(const struct exits *before, const struct exits *after)
 {
+	struct tables tables;
 	uint64_t value;
 	bool any = false;
 
@@ -68,7 +70,11 @@ static void say_exits(const struct exits *before, const struct exits *after)
 		       (unsigned long long)(after->of[i] - before->of[i]));
 		any = true;
 	}
-	printf("%s\n", any ? "" : " none");
+	printf("%s", any ? "" : " none");
+	if (tables_take(&tables))
+		printf("; page tables %llu, pending %llu", (unsigned long long)tables_all(&tables),
+		       (unsigned long long)tables.pending);
+	printf("\n");
 }
 
 int phase_skip(const char *reason)
@@ -118,11 +124,15 @@ static bool is_locked(void)
 static int run_lists(const struct phase *const *lists, size_t count)
 {
 	int passed = 0, skipped = 0, failed = 0;
+	struct tables tables;
+	bool delegated;
 
 	if (!is_locked()) {
 		printf("GUEST: SecPod is not LOCKED\n");
 		return 1;
 	}
+	tables_settle();
+	delegated = tables_take(&tables);
 	for (size_t i = 0; i < count; i++) {
 		for (const struct phase *phase = lists[i]; phase->name; phase++) {
 			int status = run_phase(phase);
@@ -133,6 +143,10 @@ static int run_lists(const struct phase *const *lists, size_t count)
 		}
 	}
 	printf("GUEST: %d phases passed, %d skipped, %d failed\n", passed, skipped, failed);
+	if (delegated) {
+		tables_settle();
+		failed += tables_leak(&tables);
+	}
 	return failed != 0;
 }
 

@@ -26,6 +26,8 @@ unit_ept_map := $(unit_ept_sources)
 unit_ept_protect := $(unit_ept_sources)
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
+unit_ept_ordinary := $(unit_ept_sources)
+unit_ept_violation := vmx/ept_violation.c
 unit_invalidate := ept/invalidate.c $(unit_ept_sources)
 unit_secure_space := secpod/secure_space.c $(unit_ept_sources)
 unit_rules := secpod/rules.c
@@ -34,7 +36,6 @@ unit_phase := secpod/phase.c
 unit_audit_log := secpod/audit_log.c secpod/audit_console.c secpod/phase.c secpod/rules.c \
 	vmm/page_pool.c
 unit_audit_console := $(unit_audit_log)
-unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c
 unit_capabilities := vmx/capabilities.c
 unit_boot_roots := vmx/boot_roots.c
 unit_cr_rules := vmx/cr_rules.c
@@ -50,10 +51,19 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire root activate) \
-	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights root activate \
+	request) secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
+unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
+	$(unit_paging_sources)
+unit_paging_request := $(unit_hypercall)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
+unit_paging_rules_locked := $(unit_paging_rules)
+unit_paging_bugs := $(unit_paging_rules)
+unit_paging_image := $(unit_paging_sources)
+unit_paging_roots := $(unit_paging_sources)
+unit_paging_rights := $(unit_paging_sources)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c

@@ -42,6 +42,13 @@ static void stats(void *context, struct secpod_stats *to)
 	to->pool_free = page_pool_left(&world->pool);
 }
 
+static void caller(void *context, struct secpod_record *record)
+{
+	const struct hypercall_world *world = context;
+
+	*record = world->caller;
+}
+
 static int on_active(void *context)
 {
 	struct hypercall_world *world = context;
@@ -76,7 +83,7 @@ void hypercall_world_open(struct hypercall_world *world)
 		abort();
 	phase_init(&world->phase, hooks, sizeof(hooks) / sizeof(hooks[0]), world);
 	world->hypercalls = (struct hypercalls){
-		.machine = {world, is_guest_memory, write_guest, stats},
+		.machine = {world, is_guest_memory, write_guest, stats, caller},
 		.phase = &world->phase,
 		.policy = &world->policy,
 		.log = &world->log,

@@ -23,9 +23,10 @@ struct hypercall_world {
 	void *pool_memory;
 	uint8_t *ram;
 	uint64_t bytes_written;
-	uint32_t appended; /* records another CPU writes while the next write goes on */
-	int write_error;   /* what the next writes return */
-	int active_error;  /* what the hook of ACTIVE returns */
+	uint32_t appended;	     /* records another CPU writes while the next write goes on */
+	struct secpod_record caller; /* who the calls come from */
+	int write_error;	     /* what the next writes return */
+	int active_error;	     /* what the hook of ACTIVE returns */
 	uint32_t activated;
 	uint32_t locked;
 };

@@ -96,13 +96,25 @@ static void flush(void *context)
 	ept_reclaim_until(&world->ept.ept, ticket);
 }
 
-static void trim_roots(void *context)
+static bool trim_roots(void *context)
 {
 	struct paging_world *world = context;
 
 	world->trims++;
+	if (world->trims_late) {
+		world->trims_late--;
+		return false;
+	}
 	for (uint32_t i = 0; i < PW_CPUS; i++)
 		paging_roots_trim(&world->paging, &world->cpu[i]);
+	return true;
+}
+
+static void trim_own(void *context)
+{
+	struct paging_world *world = context;
+
+	paging_roots_trim(&world->paging, &world->cpu[world->own]);
 }
 
 /* ---- the guest */
@@ -222,7 +234,7 @@ static void build_kernel(struct paging_world *world)
 
 void pw_open(struct paging_world *world)
 {
-	const struct paging_ops ops = {refuse, flush, trim_roots, world};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, world};
 	const struct paging_config config = {
 		.ram_top = PW_RAM,
 		.secure_base = PW_SECURE_BASE,
@@ -231,12 +243,15 @@ void pw_open(struct paging_world *world)
 		.pages_1g = true,
 	};
 
+	const bool mbec = world->mbec;
+
 	memset(world, 0, sizeof(*world));
+	world->mbec = mbec;
 	paging_world = world;
 	world->ram = aligned_alloc(PAGE_SIZE, PW_RAM);
 	assert_non_null(world->ram);
 	memset(world->ram, 0, PW_RAM);
-	world_open(&world->ept, 4096, 39, WORLD_1G);
+	world_open(&world->ept, 4096, 39, WORLD_1G | (mbec ? WORLD_MBEC : 0));
 	assert_int_equal(world_map(&world->ept, PW_RAM), 0);
 	assert_int_equal(ept_protect(&world->ept.ept, PW_DEVICE, PAGE_SIZE, EPT_READ),
 			 EPT_FLUSH_NEEDED);
@@ -291,6 +306,24 @@ int pw_load(struct paging_world *world, uint32_t cpu, uint64_t root)
 
 /* ---- invariants, recomputed */
 
+static bool is_special_root(const struct paging *paging, uint64_t frame)
+{
+	const uint64_t word = frame_read(&paging->frames, frame);
+
+	return frame_word_type(word) == FRAME_L4 && (word & FRAME_PERMANENT) &&
+	       table_info_root_kind(table_info_of(&paging->infos, frame_word_info(word))) ==
+		       ROOT_KIND_SPECIAL;
+}
+
+/* What else a leaf executes, where policy lets it, has no references. */
+static void count_code(const struct paging *paging, uint32_t *refs, uint64_t first, uint64_t count)
+{
+	for (uint64_t frame = first; frame < first + count; frame++) {
+		if (frame_type(&paging->frames, frame) == FRAME_CODE_DYN)
+			refs[frame]++;
+	}
+}
+
 static void count_references(struct paging_world *world, uint32_t *refs)
 {
 	const struct paging *paging = &world->paging;
@@ -301,19 +334,29 @@ static void count_references(struct paging_world *world, uint32_t *refs)
 				refs[world->cpu[i].root[slot]]++;
 		}
 	}
+	/* What user mode's upper halves have in common is kept for the next ones. */
+	for (uint32_t i = 0; i < PT_ENTRIES - PT_KERNEL_FIRST; i++) {
+		const uint64_t entry = paging->template[ROOT_KIND_USER][i];
+
+		if ((paging->template_known & 1u << ROOT_KIND_USER) &&
+		    i + PT_KERNEL_FIRST != LDT_REMAP_INDEX && pte_is_table(entry, PT_LEVELS))
+			refs[pte_table_frame(entry)]++;
+	}
 	for (uint64_t frame = 0; frame < PW_FRAMES; frame++) {
 		const enum frame_type type = frame_type(&paging->frames, frame);
 
 		if (!frame_is_table(type))
 			continue;
+		/* Activation keeps its references to these. */
+		refs[frame] += is_special_root(paging, frame);
 		for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 			const uint64_t entry = pw_peek((frame << PAGE_SHIFT) + i * 8);
 
 			if (pte_is_table(entry, type)) {
 				refs[pte_table_frame(entry)]++;
 			} else if (pte_is_leaf(entry, type) && pte_is_kernel_exec(entry)) {
-				for (uint64_t j = 0; j < pte_leaf_frames(type); j++)
-					refs[pte_leaf_frame(entry, type) + j]++;
+				count_code(paging, refs, pte_leaf_frame(entry, type),
+					   pte_leaf_frames(type));
 			}
 		}
 	}
@@ -347,6 +390,7 @@ void pw_check(struct paging_world *world)
 	uint32_t *refs = calloc(PW_FRAMES, sizeof(*refs));
 	uint64_t tables = 0;
 	uint32_t typed[PW_RAM / SIZE_2M] = {0};
+	uint64_t of_type[FRAME_TYPES] = {0};
 
 	assert_non_null(refs);
 	count_references(world, refs);
@@ -364,15 +408,19 @@ void pw_check(struct paging_world *world)
 			assert_int_equal(frame_word_refs(word), refs[frame]);
 		}
 		typed[frame >> 9] += type != FRAME_NONE;
+		of_type[type] += type != FRAME_NONE;
 		if (type == FRAME_SECURE)
 			continue;
 		assert_int_equal(ept_lookup(&world->ept.ept, frame << PAGE_SHIFT, &leaf), 0);
 		assert_int_equal(leaf.rights, frame == PW_DEVICE >> PAGE_SHIFT
 						      ? EPT_READ
-						      : paging_rights(paging, word) & RWX);
+						      : paging_rights(paging, word) &
+								(world->mbec ? EPT_RWX : RWX));
 	}
 	for (uint64_t i = 0; i < PW_RAM / SIZE_2M; i++)
 		assert_int_equal(paging->frames.typed[i], typed[i]);
+	for (uint32_t type = 0; type < FRAME_TYPES; type++)
+		assert_int_equal(paging->frames.of_type[type], of_type[type]);
 	assert_int_equal(paging->infos.used, tables);
 	free(refs);
 }

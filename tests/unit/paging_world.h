@@ -49,11 +49,14 @@ struct paging_world {
 	uint64_t swapper;    /* gpa of the kernel's root */
 	uint64_t flushes;
 	uint64_t trims;
+	uint32_t trims_late; /* so many times to come the other CPUs have not trimmed yet */
 	/* What was refused: how often by rule, and the last one. */
 	uint32_t refusals[SECPOD_RULE_COUNT];
 	uint32_t last_rule;
 	uint64_t last_slot;
 	bool let_pass; /* answer of all rules that have one: off */
+	uint32_t own;  /* the CPU that the auditor takes for its own */
+	bool mbec;     /* set before pw_open(): the CPUs have mode-based execute control */
 	/* What another CPU does while one waits for all to invalidate; not called while it runs. */
 	void (*meanwhile)(struct paging_world *world);
 };

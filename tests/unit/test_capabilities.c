@@ -269,8 +269,8 @@ static void optional_controls_follow_the_cpu(void **state)
 	} rows[] = {
 		{PROC2, PROC2_RDTSCP},		{PROC2, PROC2_INVPCID},
 		{PROC2, PROC2_XSAVES},		{PROC2, PROC2_USER_WAIT_PAUSE},
-		{PROC2, PROC2_CONCEAL_FROM_PT}, {EXIT, EXIT_CONCEAL_FROM_PT},
-		{ENTRY, ENTRY_CONCEAL_FROM_PT},
+		{PROC2, PROC2_CONCEAL_FROM_PT}, {PROC2, PROC2_MODE_BASED_EXECUTE},
+		{EXIT, EXIT_CONCEAL_FROM_PT},	{ENTRY, ENTRY_CONCEAL_FROM_PT},
 	};
 
 	(void)state;
@@ -287,6 +287,27 @@ static void optional_controls_follow_the_cpu(void **state)
 		assert_int_equal(vmx_controls_build(&caps, &controls, &missing), 0);
 		assert_false(control_of(&controls, rows[i].word) & rows[i].bit);
 	}
+}
+
+static void one_cpu_without_mbec_decides_for_all(void **state)
+{
+	const uint64_t may = (uint64_t)PROC2_MODE_BASED_EXECUTE << 32;
+	const struct vmx_capabilities with = bochs_skylake_x();
+	struct vmx_controls controls;
+	const char *missing;
+
+	(void)state;
+	assert_true(vmx_has_mbec(with.proc2));
+	assert_true(vmx_has_mbec(with.proc2 & with.proc2));
+	assert_false(vmx_has_mbec(with.proc2 & (with.proc2 & ~may)));
+	/* Bits 31:0 say what must be set, nothing of what may. */
+	assert_false(vmx_has_mbec(PROC2_MODE_BASED_EXECUTE));
+	assert_int_equal(vmx_controls_build(&with, &controls, &missing), 0);
+	vmx_share_mbec(&controls, true);
+	assert_true(controls.proc2 & PROC2_MODE_BASED_EXECUTE);
+	vmx_share_mbec(&controls, false);
+	assert_false(controls.proc2 & PROC2_MODE_BASED_EXECUTE);
+	assert_true(controls.proc2 & PROC2_EPT);
 }
 
 static void nmi_window_must_be_possible_and_starts_off(void **state)
@@ -394,6 +415,7 @@ int main(void)
 		cmocka_unit_test(every_demanded_control_is_set_and_named_when_missing),
 		cmocka_unit_test(every_refused_control_is_clear_and_named_when_insisted_on),
 		cmocka_unit_test(optional_controls_follow_the_cpu),
+		cmocka_unit_test(one_cpu_without_mbec_decides_for_all),
 		cmocka_unit_test(nmi_window_must_be_possible_and_starts_off),
 		cmocka_unit_test(controls_stay_within_what_the_cpu_allows),
 		cmocka_unit_test(hostile_register_values_never_pass_unnoticed),

@@ -98,7 +98,7 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.skip_timeout, 0);
 	assert_int_equal(config.descriptor_scan, 0);
 	assert_false(config.debug_stats);
-	assert_false(config.paging_delegation);
+	assert_true(config.paging_delegation);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
 		assert_int_equal(config.policy[rule], rule < SECPOD_RULE_COUNT
 							      ? SECPOD_RULE_DEFAULT(rule)
@@ -126,7 +126,7 @@ static void every_key_is_read(void **state)
 			       "skip-key = f12\n"
 			       "skip-timeout = 1500\n"
 			       "debug-stats = yes\n"
-			       "paging-delegation = yes\n"
+			       "paging-delegation = no\n"
 			       "descriptor-scan = 250\n",
 			       &config, &reports),
 			 0);
@@ -145,7 +145,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.skip_timeout, 1500);
 	assert_int_equal(config.descriptor_scan, 250);
 	assert_true(config.debug_stats);
-	assert_true(config.paging_delegation);
+	assert_false(config.paging_delegation);
 }
 
 /* Each rule with each answer changes its own place and no other. */

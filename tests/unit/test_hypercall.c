@@ -34,7 +34,7 @@ static int down(void **state)
 
 static int64_t call(uint32_t number, uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t r10)
 {
-	struct hypercall c = {SECPOD_HYPERCALL | number, rdi, rsi, rdx, r10, {.rip = 0x1000}};
+	struct hypercall c = {SECPOD_HYPERCALL | number, rdi, rsi, rdx, r10, 0, NULL};
 
 	assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_DONE);
 	/* All registers but RAX are preserved. */
@@ -84,8 +84,11 @@ static void other_vmcalls_are_undefined(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct hypercall c = {rows[i].rax, 0, sizeof(struct secpod_info),
-				      0,	   0, {.cpl = rows[i].cpl}};
+		struct hypercall c = {
+			.rax = rows[i].rax,
+			.rsi = sizeof(struct secpod_info),
+			.cpl = rows[i].cpl,
+		};
 
 		assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_UNDEFINED);
 		assert_int_equal(c.rax, rows[i].rax);
@@ -104,7 +107,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		int64_t result;
 	} rows[] = {
 		{"unknown number 1", 1, 0, 0, 0, 0, -SECPOD_ENOSYS},
-		{"unknown number 4", 4, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 10", 10, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 18", 18, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -164,6 +167,20 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"ACTIVATE: second argument", SECPOD_CALL_ACTIVATE, 0, 1, 0, 0, -SECPOD_EINVAL},
 		{"LOCK: before ACTIVE", SECPOD_CALL_LOCK, 0, 0, 0, 0, -SECPOD_EPERM},
 		{"LOCK: second argument", SECPOD_CALL_LOCK, 0, 1, 0, 0, -SECPOD_EINVAL},
+
+		{"PT_SET: third argument", SECPOD_CALL_PT_SET, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
+		{"PT_SET: before ACTIVE", SECPOD_CALL_PT_SET, 0x1000, 0, 0, 0, -SECPOD_EPERM},
+		{"PT_XCHG: third argument", SECPOD_CALL_PT_XCHG, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
+		{"PT_XCHG: before ACTIVE", SECPOD_CALL_PT_XCHG, 0x1000, 0, 0, 0, -SECPOD_EPERM},
+		{"PT_COMMIT: fourth argument", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 1,
+		 -SECPOD_EINVAL},
+		{"PT_COMMIT: before ACTIVE", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 0, -SECPOD_EPERM},
+		{"PT_BATCH: third argument", SECPOD_CALL_PT_BATCH, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"PT_BATCH: before ACTIVE", SECPOD_CALL_PT_BATCH, 0x1000, 1, 0, 0, -SECPOD_EPERM},
+		{"WRPROTECT: before ACTIVE", SECPOD_CALL_WRPROTECT, 0x1000, 0, 0x1000, 0,
+		 -SECPOD_EPERM},
+		{"UNPIN: third argument", SECPOD_CALL_UNPIN, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
+		{"UNPIN: before ACTIVE", SECPOD_CALL_UNPIN, 0x1000, 0, 0, 0, -SECPOD_EPERM},
 	};
 
 	(void)state;
@@ -190,16 +207,18 @@ static void a_refusal_records_who_asked_for_what(void **state)
 		.rax = SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ,
 		.rdi = WORLD_SECURE_BASE,
 		.rsi = 7,
-		.from = {.tsc = 99,
-			 .cpu = 3,
-			 .rip = 0x1234,
-			 .cr3 = 0x5000,
-			 .insn_len = 3,
-			 .insn = {0x0f, 0x01, 0xc1}},
 	};
 	struct secpod_record record;
 
 	(void)state;
+	w.caller = (struct secpod_record){
+		.tsc = 99,
+		.cpu = 3,
+		.rip = 0x1234,
+		.cr3 = 0x5000,
+		.insn_len = 3,
+		.insn = {0x0f, 0x01, 0xc1},
+	};
 	reach(SECPOD_PHASE_LOCKED);
 	assert_int_equal(hypercall(&w.hypercalls, &c), HYPERCALL_DONE);
 	assert_int_equal(audit_log_peek(&w.log, &record), 0);
@@ -217,7 +236,7 @@ static void a_refusal_records_who_asked_for_what(void **state)
 	assert_int_equal(record.detail[2], WORLD_SECURE_BASE);
 	assert_int_equal(record.detail[3], 7);
 	assert_int_equal(record.insn_len, 3);
-	assert_memory_equal(record.insn, c.from.insn, sizeof(record.insn));
+	assert_memory_equal(record.insn, w.caller.insn, sizeof(record.insn));
 }
 
 static void the_policy_says_what_a_refusal_leads_to(void **state)
@@ -256,7 +275,7 @@ static void info_describes_the_monitor(void **state)
 	w.policy.answer[SECPOD_RULE_CR4] = SECPOD_ANSWER_PANIC;
 	assert_int_equal(call(SECPOD_CALL_INFO, 0x1008, sizeof(info), 0, 0), sizeof(info));
 	memcpy(&info, w.ram + 0x1008, sizeof(info));
-	assert_int_equal(info.abi_version, 3);
+	assert_int_equal(info.abi_version, SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR);
 	assert_int_equal(info.features, SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT);
 	assert_int_equal(info.phase, SECPOD_PHASE_GUEST);
 	assert_int_equal(info.rule_count, SECPOD_RULE_COUNT);
@@ -401,6 +420,23 @@ static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
 	assert_int_equal(recorded(), 0);
 }
 
+/* Without paging delegation there is nothing to be asked for, whatever the phase. */
+static void requests_need_paging_delegation(void **state)
+{
+	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
+					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
+					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN};
+	struct paging off = {.active = false};
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	for (uint32_t i = 0; i < 2 * sizeof(numbers) / sizeof(numbers[0]); i++) {
+		w.hypercalls.paging = i % 2 ? &off : NULL;
+		assert_int_equal(call(numbers[i / 2], 0x1000, 0x1000, 0, 0), -SECPOD_EPERM);
+		assert_int_equal(recorded(), i + 1);
+	}
+}
+
 /* One row of docs/abi.md for each call and each rule. */
 static void the_documentation_names_every_call_and_rule(void **state)
 {
@@ -443,6 +479,7 @@ int main(void)
 		WITH_WORLD(a_record_overwritten_while_it_is_handed_out_is_not_counted),
 		WITH_WORLD(activate_and_lock_take_the_steps),
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
+		WITH_WORLD(requests_need_paging_delegation),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 

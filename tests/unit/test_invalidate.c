@@ -16,6 +16,7 @@ static struct {
 	uint32_t kicked[EPT_FLUSH_MAX_CPUS];
 	uint32_t relaxed;
 	void (*on_relax)(void);
+	void (*on_invalidate)(void);
 } machine;
 static __thread uint32_t this;
 
@@ -23,6 +24,8 @@ static void invalidate_local(void *context)
 {
 	assert_ptr_equal(context, &machine);
 	__atomic_fetch_add(&machine.invalidated[this], 1, __ATOMIC_SEQ_CST);
+	if (machine.on_invalidate)
+		machine.on_invalidate();
 }
 
 static void kick(void *context, uint32_t cpu)
@@ -144,6 +147,31 @@ static void cpu_that_went_round_is_not_waited_for_any_longer(void **state)
 	assert_int_equal(machine.relaxed, 3);
 	assert_int_equal(machine.invalidated[2], 1);
 	assert_int_equal(machine.flush.cpu[2].in_guest, 1);
+}
+
+static void fail_instead_of_waiting(void)
+{
+	fail_msg("waits for a CPU that invalidates");
+}
+
+static void ask_as_cpu_2(void)
+{
+	machine.on_invalidate = NULL;
+	ept_flush_all(&machine.flush, 2);
+}
+
+/* Else two CPUs that come to ask while they invalidate would wait for each other. */
+static void cpu_that_invalidates_is_not_waited_for(void **state)
+{
+	(void)state;
+	machine.on_invalidate = ask_as_cpu_2;
+	machine.on_relax = fail_instead_of_waiting;
+	ept_flush_all(&machine.flush, 0);
+	enter_as(1);
+	assert_int_equal(machine.kicked[1], 0);
+	/* For the first request, and for the one that came meanwhile. */
+	assert_int_equal(machine.invalidated[1], 2);
+	assert_int_equal(machine.flush.cpu[1].in_guest, 1);
 }
 
 static void asking_cpu_does_not_wait_for_itself(void **state)
@@ -459,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup(cpu_in_the_guest_is_kicked_once_and_waited_for, machine_up),
 		cmocka_unit_test_setup(cpu_that_went_round_is_not_waited_for_any_longer,
 				       machine_up),
+		cmocka_unit_test_setup(cpu_that_invalidates_is_not_waited_for, machine_up),
 		cmocka_unit_test_setup(asking_cpu_does_not_wait_for_itself, machine_up),
 		cmocka_unit_test_setup(no_cpu_in_the_guest_uses_older_translations_after_a_flush,
 				       machine_up),

@@ -285,8 +285,9 @@ static void test_code_changed_since_it_was_judged_is_refused(void **state)
 
 	(void)state;
 	/* As if it had been code when the judge looked. */
-	assert_int_equal(reference_take(&world.paging, &world.cpu[0], &place, data | PW_KERNEL_RX),
-			 -EPERM);
+	assert_int_equal(
+		reference_take(&world.paging, &world.cpu[0], &place, 0, data | PW_KERNEL_RX),
+		-EPERM);
 	assert_int_equal(world.last_rule, SECPOD_RULE_KERNEL_EXEC);
 	assert_int_equal(type_at(data), FRAME_NONE);
 	pw_check(&world);
@@ -303,9 +304,9 @@ static void test_a_large_code_leaf_is_all_or_nothing(void **state)
 		assert_int_equal(frame_set(&world.paging.frames, (first >> PAGE_SHIFT) + i,
 					   FRAME_NONE, FRAME_CODE_DYN),
 				 0);
-	assert_int_equal(
-		reference_take(&world.paging, &world.cpu[0], &place, first | PW_KERNEL_RX | PTE_PS),
-		-EPERM);
+	assert_int_equal(reference_take(&world.paging, &world.cpu[0], &place, 0,
+					first | PW_KERNEL_RX | PTE_PS),
+			 -EPERM);
 	for (uint64_t i = 0; i < 256; i++) {
 		const uint64_t word = frame_read(&world.paging.frames, (first >> PAGE_SHIFT) + i);
 

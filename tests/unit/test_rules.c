@@ -50,6 +50,7 @@ static const struct {
 	{32, "page-table-store", true},
 	{33, "code-new", false},
 	{34, "code-store", false},
+	{35, "kernel-fetch", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)

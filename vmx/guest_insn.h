@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of the instruction an exit is about, read through the guest's own page tables. Pure:
+ * memory comes through callbacks. Another CPU may have changed instruction and tables since the
+ * CPU fetched it: what is read is a hint on a record, and a proposal to the store decoder.
+ */
+#ifndef SECPOD_VMX_GUEST_INSN_H
+#define SECPOD_VMX_GUEST_INSN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmx/guest_walk.h"
+
+/*
+ * guest_insn_length - how many bytes at RIP are the instruction.
+ * reason: basic exit reason. length: VM-exit instruction length. max: of the result.
+ * Result: 0 for exits that no instruction caused; max where the CPU does not tell the length.
+ */
+size_t guest_insn_length(uint32_t reason, uint32_t length, size_t max);
+
+/*
+ * guest_insn_address - linear address of RIP. cs_base, cs_long: base and L bit of CS.
+ */
+static inline uint64_t guest_insn_address(uint64_t rip, uint64_t cs_base, bool cs_long)
+{
+	return cs_long ? rip : (uint32_t)(cs_base + rip);
+}
+
+/*
+ * guest_insn_fetch - the bytes at gva that the guest could execute, size at most (1 to 4096). No
+ * flag is set in an entry (memory->cmpxchg64 has to be NULL), and nothing faults.
+ * Result: bytes at to; fewer than size where a page cannot be had.
+ */
+size_t guest_insn_fetch(const struct guest_paging *paging, const struct guest_walk_memory *memory,
+			uint64_t gva, void *to, size_t size);
+
+#endif
