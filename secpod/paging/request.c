@@ -280,15 +280,15 @@ static bool doom(struct unpinning *u, uint64_t frame)
 static void drop_entries(struct unpinning *u, const struct table_info *info)
 {
 	const uint32_t level = (uint32_t)frame_type(&u->paging->frames, info->frame);
-	const uint64_t *entry = read_table(u->cpu, info->frame, level);
+	const uint64_t *entry = info->references ? read_table(u->cpu, info->frame, level) : NULL;
 
-	for (uint32_t i = 0; entry && i < PT_ENTRIES; i++) {
+	for (uint32_t i = 0; entry && (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
 		if (pte_is_table(entry[i], level)) {
 			const uint64_t below = pte_table_frame(entry[i]);
 
 			if (frame_put(&u->paging->frames, below) && !doom(u, below))
 				retire(u->paging, below);
-		} else if ((entry[i] & PTE_P) && pte_is_kernel_exec(entry[i])) {
+		} else if (pte_is_reference(entry[i], level)) {
 			const struct pte_place place = pte_place_of(u->paging, info, level, i);
 
 			reference_drop(u->paging, &place, entry[i]);
