@@ -40,6 +40,9 @@ build/tests/linux/initramfs-phases.cpio.gz: build/tests/linux/init scripts/mkini
 	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \
 		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
 
+build/tests/linux/initramfs-bench.cpio.gz: build/tests/linux/init scripts/mkinitramfs
+	scripts/mkinitramfs --program /bin/bash $@ $<
+
 # Modules for the stock kernels, by those words of the guest that need one (scripts/mkimage).
 LINUX_TEST_MODULES := $(foreach kernel,6.1 6.12,build/tests/linux/module/$(kernel)/modules.built)
 
