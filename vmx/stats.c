@@ -110,6 +110,7 @@ static bool paging_counter(uint32_t index, uint64_t *value)
 		[SECPOD_STAT_PT_FLAGS] = &paging->stats.flag_updates,
 		[SECPOD_STAT_PT_REFUSED] = &paging->stats.refused,
 		[SECPOD_STAT_PT_FLUSHES] = &paging->stats.flushes,
+		[SECPOD_STAT_PT_ENTRIES] = &paging->stats.entries,
 	};
 	const uint32_t kind = index - SECPOD_STAT_FRAMES;
 
@@ -117,7 +118,7 @@ static bool paging_counter(uint32_t index, uint64_t *value)
 		*value = paging->frames.of_type[kind];
 		return true;
 	}
-	if (index < SECPOD_STAT_TABLES_PENDING || index >= SECPOD_STAT_COUNT)
+	if (index < SECPOD_STAT_TABLES_PENDING || index > SECPOD_STAT_PT_ENTRIES)
 		return false;
 	*value = *counter[index];
 	return true;
@@ -126,7 +127,6 @@ static bool paging_counter(uint32_t index, uint64_t *value)
 bool stats_read(uint32_t index, uint64_t *value)
 {
 	const struct ept_counts *counts = &vmx.ept.counts;
-	const struct paging_stats *paging = &vmx.paging.stats;
 
 	switch (index) {
 	case SECPOD_STAT_CPUS:
@@ -179,9 +179,6 @@ bool stats_read(uint32_t index, uint64_t *value)
 		return true;
 	case SECPOD_STAT_NMI_QUEUED:
 		*value = sum_of(nmi_count);
-		return true;
-	case SECPOD_STAT_PT_ENTRIES:
-		*value = paging->entries;
 		return true;
 	case SECPOD_STAT_PAGING:
 		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;

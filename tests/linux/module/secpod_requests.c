@@ -282,8 +282,7 @@ static u64 measure_walk(unsigned long address)
 		     "mov %%edx, %1\n\t"
 		     "mov (%[address]), %[value]\n\t"
 		     "rdtsc"
-		     : "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2),
-		       [value] "=&r"(value)
+		     : "=&r"(low1), "=&r"(high1), "=&a"(low2), "=&d"(high2), [value] "=&r"(value)
 		     : [address] "r"(address)
 		     : "memory");
 	clac();
