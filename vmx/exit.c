@@ -89,7 +89,6 @@ static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reaso
 	if (basic >= EXIT_REASON_COUNT || !handlers[basic].handle)
 		panic("unexpected VM exit, reason %" PRIu32, basic);
 	vcpu->exits[basic]++;
-	vcpu->reason = basic;
 	if (handlers[basic].may_vector)
 		read_vectoring(vcpu);
 	handlers[basic].handle(vcpu);
@@ -153,7 +152,7 @@ static __attribute__((noinline)) void count_root_time(struct vcpu *vcpu)
 	uint64_t now = rdtsc();
 
 	vcpu->root_tsc += now - vcpu->exit_tsc;
-	vcpu->reason_tsc[vcpu->reason] += now - vcpu->exit_tsc;
+	vcpu->reason_tsc[vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC] += now - vcpu->exit_tsc;
 	vcpu->exit_tsc = now;
 }
 
@@ -189,7 +188,6 @@ void vmx_exit(void)
 	/* The one exit a program causes at will. */
 	if (__builtin_expect(reason == EXIT_REASON_CPUID, 1)) {
 		vcpu->exits[EXIT_REASON_CPUID]++;
-		vcpu->reason = EXIT_REASON_CPUID;
 		exit_cpuid(vcpu);
 		/* After LOCK often the only exits there are; each of them would be too often. */
 		if (__builtin_expect(--vcpu->often_left < 0, 0))
