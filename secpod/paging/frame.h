@@ -172,6 +172,17 @@ bool frame_put_code(struct frames *frames, uint64_t number);
 int frame_lock(struct frames *frames, uint64_t number, uint64_t *word);
 void frame_unlock(struct frames *frames, uint64_t number);
 
+/*
+ * frame_try_lock - the same for a page table that had this word a moment ago: without a wait. Result: was it
+ * locked? (The word may have changed, or another CPU be at it.)
+ */
+static inline bool frame_try_lock(struct frames *frames, uint64_t number, uint64_t word)
+{
+	return !(word & (FRAME_LOCKED | FRAME_CLAIMED | FRAME_DOOMED)) &&
+	       __atomic_compare_exchange_n(&frames->word[number], &word, word | FRAME_LOCKED, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 /* frame_retire - mark a table that has no references and is not permanent. Result: is it one? */
 bool frame_retire(struct frames *frames, uint64_t number);
 

@@ -166,25 +166,31 @@ static void clear_pair(struct paging *paging, struct paging_cpu *cpu, uint64_t s
 }
 
 /*
- * The entry of a user's page, with no more to it than judge_is_plain() says. Result: 0; -EAGAIN: it
- * is another one, or changed in between, and nothing was done.
+ * The entry of a user's page, with no more to it than judge_is_plain() says, in a table that had this word a
+ * moment ago. Result: is it one, and was it done? If not, nothing was.
  */
-static int store_plain(const struct paging *paging, uint64_t slot, paging_change change,
-		       void *operand, uint64_t *old)
+static inline bool store_plain(struct paging *paging, uint64_t word, uint64_t slot,
+			       paging_change change, void *operand, uint64_t *old)
 {
-	uint64_t *entry = guest_word_open(slot);
-	uint64_t next;
-	bool done;
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	bool done = false;
+	uint64_t *entry, next;
 
-	if (!entry)
-		return -EFAULT;
-	*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
-	next = change(operand, *old);
-	done = judge_is_plain(paging, *old, next) &&
-	       __atomic_compare_exchange_n(entry, old, next, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-	guest_word_close();
-	return done ? 0 : -EAGAIN;
+	if (frame_word_type(word) != FRAME_L1 || !frame_try_lock(&paging->frames, frame, word))
+		return false;
+	if (table_info_of(&paging->infos, frame_word_info(word))->half == HALF_USER) {
+		entry = guest_word_open(slot);
+		if (entry) {
+			*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+			next = change(operand, *old);
+			done = judge_is_plain(paging, *old, next) &&
+			       __atomic_compare_exchange_n(entry, old, next, false,
+							   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+			guest_word_close();
+		}
+	}
+	frame_unlock(&paging->frames, frame);
+	return done;
 }
 
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
@@ -200,13 +206,6 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
-	if (frame_word_type(word) == FRAME_L1 && info->half == HALF_USER) {
-		error = store_plain(paging, slot, change, operand, old);
-		if (error != -EAGAIN) {
-			frame_unlock(&paging->frames, frame);
-			return error;
-		}
-	}
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
@@ -257,12 +256,15 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 		if (error == -EAGAIN)
 			return error;
 	}
-	error = store(paging, cpu, slot, change, operand, old, true);
+	error = store_plain(paging, word, slot, change, operand, old)
+			? 0
+			: store(paging, cpu, slot, change, operand, old, true);
 	if (!error)
 		__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
 	else if (error == -EPERM)
 		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
-	retire_sweep(paging, cpu, SWEEP_STORE);
+	if (retire_due(paging))
+		retire_sweep(paging, cpu, SWEEP_STORE);
 	return error;
 }
 
