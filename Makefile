@@ -13,7 +13,7 @@ endif
 MONITOR_CC ?= gcc
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 # No SSE, no red zone: interrupts and the guest's vector state. No host header: newlib's, then the compiler's.
-MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+MONITOR_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fpie -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-ffunction-sections -fdata-sections $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -I. \
 	-nostdinc -isystem build/newlib/include -isystem $(shell $(MONITOR_CC) -print-file-name=include)
@@ -34,9 +34,14 @@ help:
 	@echo "  make fuzz         fuzzers on this machine (FUZZ_RUNS=200000 each)"
 	@echo "  make test         everything below, but bench"
 	@echo "  make unit         unit tests on this machine"
+	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
+	@echo "  make deb          Debian packages: build/deb (secpod, secpod-dkms, secpodctl)"
+	@echo "  make usb DEVICE=/dev/sdX"
+	@echo "                    a stick that starts the machine's own system under SecPod"
+	@echo "  make debian       boot an installed Debian with these packages under SecPod"
 	@echo "  make image        the disk image of make run: build/image/run.img"
 	@echo "  make check-format formatting against .clang-format (make format applies it)"
 	@echo "  make lint         static analysis"
@@ -52,6 +57,7 @@ help:
 -include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
+-include guest-support/build.mk
 
 .PHONY: all
 all: build/secpod.efi build/.monitor-size
@@ -98,16 +104,21 @@ run-kvm: setup
 	scripts/run-kvm --name run-kvm --image build/image/run.img --cpus 2 --live --timeout 300 \
 		--expect 'GUEST: hypervisor SecPodSecPod' --expect 'GUEST: done, 0 failed'
 
+.PHONY: usb
+usb: all
+	scripts/mkusb "$(DEVICE)"
+
 # ---- tests
 
 .PHONY: test system bench
 test: setup
 	@$(MAKE) --no-print-directory check-format lint
 	@$(MAKE) --no-print-directory unit
+	tests/install/test-install
 	@$(MAKE) --no-print-directory system
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) guest-payloads $(ATTACK_INITRAMFS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 	scripts/system-tests $(T)
 
 bench: setup

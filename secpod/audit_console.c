@@ -40,16 +40,19 @@ static void suppress(struct audit_rule *rule, uint64_t lines)
 }
 
 static void print(struct audit_log *log, struct audit_rule *rule,
-		  const struct secpod_record *record)
+		  const struct secpod_record *record, uint64_t seq)
 {
 	const struct audit_console *console = &log->console;
+	struct secpod_record numbered;
 	char line[AUDIT_LINE_SIZE];
 	uint64_t suppressed;
 	size_t length;
 
 	if (take_token(console, &rule->full_at, record->tsc)) {
 		suppressed = __atomic_exchange_n(&rule->suppressed, 0, __ATOMIC_RELAXED);
-		length = audit_log_format(record, suppressed, line, sizeof(line));
+		numbered = *record;
+		numbered.seq = seq;
+		length = audit_log_format(&numbered, suppressed, line, sizeof(line));
 		if (console->print(console->context, line, length))
 			return;
 		suppress(rule, suppressed);
@@ -60,11 +63,10 @@ static void print(struct audit_log *log, struct audit_rule *rule,
 
 void audit_log_record(struct audit_log *log, const struct secpod_record *record)
 {
-	struct secpod_record numbered = *record;
+	const uint64_t seq = audit_log_append(log, record);
 
-	numbered.seq = audit_log_append(log, record);
 	if (log->console.print && record->rule < SECPOD_RULE_COUNT)
-		print(log, &log->rule[record->rule], &numbered);
+		print(log, &log->rule[record->rule], record, seq);
 }
 
 struct line {

@@ -72,13 +72,18 @@ int audit_log_init(struct audit_log *log, struct page_pool *pool, uint32_t capac
 /* A reader may copy at the same time: words, so that no byte is of two records unnoticed. */
 static void copy_in(struct secpod_record *to, const struct secpod_record *from, uint64_t seq)
 {
-	uint64_t words[RECORD_WORDS];
+	const uint8_t *in = (const uint8_t *)from;
 	uint64_t *out = (uint64_t *)to;
 
-	memcpy(words, from, sizeof(words));
-	words[offsetof(struct secpod_record, seq) / sizeof(words[0])] = seq;
-	for (size_t i = 0; i < RECORD_WORDS; i++)
-		__atomic_store_n(&out[i], words[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&to->seq, seq, __ATOMIC_RELAXED);
+	/* The first word is the number. */
+#pragma GCC unroll 16
+	for (size_t i = 1; i < RECORD_WORDS; i++) {
+		uint64_t word;
+
+		memcpy(&word, in + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&out[i], word, __ATOMIC_RELAXED);
+	}
 }
 
 static void copy_out(struct secpod_record *to, const struct secpod_record *from)

@@ -2,7 +2,7 @@
 # The monitor: build/monitor.elf, one static position-independent ELF. Included by the top Makefile.
 
 MONITOR_CC ?= gcc
-MONITOR_CFLAGS ?= -std=gnu11 -O2 -g -ffreestanding -fpie -mgeneral-regs-only -mno-red-zone \
+MONITOR_CFLAGS ?= -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fpie -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-ffunction-sections -fdata-sections \
 	-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror \
@@ -13,7 +13,7 @@ MONITOR_LDFLAGS := -static-pie -nostdlib -Wl,-T,vmm/monitor.lds -Wl,--no-dynamic
 	-Wl,--orphan-handling=error -Wl,-z,text -Wl,-z,noexecstack -Wl,-z,norelro \
 	-Wl,-z,max-page-size=4096 -Wl,--hash-style=sysv
 
-MONITOR_SRC := $(sort $(wildcard vmm/*.[cS] vmx/*.[cS] ept/*.[cS] secpod/*.[cS] secpod/paging/*.[cS]))
+MONITOR_SRC := $(sort $(wildcard vmm/*.[cS] vmx/*.[cS] ept/*.[cS] secpod/*.[cS] secpod/paging/*.[cS] secpod/text/*.[cS]))
 MONITOR_OBJ := $(patsubst %,build/monitor/%.o,$(MONITOR_SRC))
 MONITOR_LIBC := build/newlib/libc.a
 

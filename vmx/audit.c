@@ -63,17 +63,13 @@ struct secpod_record audit_from(const struct vcpu *vcpu)
 /* Where the exit came in the middle of an event's delivery, RIP is not what caused it. */
 static void add_insn(const struct vcpu *vcpu, struct secpod_record *record)
 {
-	struct guest_paging paging;
 	size_t length;
 
 	if (vcpu->event.info & EVENT_VALID)
 		return;
 	length = guest_insn_length(vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC,
 				   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH), sizeof(record->insn));
-	if (!length)
-		return;
-	paging = guest_paging(vcpu);
-	record->insn_len = (uint8_t)guest_insn(&paging, record->insn, length);
+	record->insn_len = (uint8_t)guest_insn(vcpu, record->insn, length);
 }
 
 bool audit_breach(const struct vcpu *vcpu, const struct breach *breach)

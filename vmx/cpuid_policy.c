@@ -141,7 +141,8 @@ void cpuid_hypervisor_leaf(const struct cpuid_policy *policy, uint32_t leaf, uin
 		break;
 	case SECPOD_CPUID_VERSION:
 		regs->eax = SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR;
-		regs->ebx = policy->stats ? SECPOD_FEATURE_STATS : 0;
+		regs->ebx = SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT |
+			    (policy->stats ? SECPOD_FEATURE_STATS : 0);
 		regs->ecx = phase;
 		break;
 	default:

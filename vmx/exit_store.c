@@ -13,12 +13,11 @@
 #include "vmx/audit.h"
 #include "vmx/delegation.h"
 #include "vmx/exit.h"
+#include "vmx/exit_text.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 #include "vmx/store_emulate.h"
-
-#define USER_HALF_END (1ULL << 47)
 
 static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
 
@@ -62,11 +61,9 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
-	struct store_change copy = *change;
-	int error;
+	struct store_exit *s = context;
+	const int error = text_update(s->vcpu, gpa, change, old, &s->refused);
 
-	(void)context;
-	error = paging_code_store(&vmx.paging, gpa, apply, &copy, old);
 	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
 	if (!error)
 		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
@@ -187,13 +184,6 @@ static void refuse(struct store_exit *s, uint8_t rule, uint64_t gpa, uint64_t de
 		guest_inject(s->vcpu, VECTOR_GP, 0);
 }
 
-/* Linux writes its text through pages of the lower half that no user can reach, interrupts off. */
-static bool is_text_poke(const struct store_exit *s)
-{
-	return (s->type == FRAME_CODE || s->type == FRAME_CODE_DYN) && s->gva < USER_HALF_END &&
-	       !(s->rflags & RFLAGS_IF);
-}
-
 static void store(struct store_exit *s, uint64_t gpa)
 {
 	const bool table = frame_is_table(s->type);
@@ -209,14 +199,8 @@ static void store(struct store_exit *s, uint64_t gpa)
 	result = decode(s);
 	if (!result && SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0)
 		result = -EACCES;
-	if (!result && !table && !is_text_poke(s)) {
+	if (!result && !table && !text_is_poke(gpa, s->gva, s->rip, s->rflags)) {
 		refuse(s, SECPOD_RULE_CODE_STORE, gpa, s->rip, true);
-		return;
-	}
-	/* Linux patches itself: on record, and done unless policy has it otherwise. */
-	if (!result && !table &&
-	    audit_refuse(s->vcpu, SECPOD_RULE_CODE_STORE, gpa, s->gva, s->rip, false)) {
-		guest_inject(s->vcpu, VECTOR_GP, 0);
 		return;
 	}
 	if (!result)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmx/guest_insn.h"
 
+#include <errno.h>
+
 #include "vmm/addr.h"
+#include "vmm/x86.h"
 #include "vmx/vmcs.h"
 
 /* SDM "VM-Exit Instruction Length": for EPT violations it is undefined. */
@@ -22,6 +25,34 @@ size_t guest_insn_length(uint32_t reason, uint32_t length, size_t max)
 	}
 }
 
+/*
+ * Where the CPU found the byte at gva. In 4-level paging without a look at rights and reserved bits,
+ * which it has checked: each record of the log costs this once.
+ */
+static int locate(const struct guest_paging *paging, const struct guest_walk_memory *memory,
+		  uint64_t gva, uint64_t *gpa)
+{
+	unsigned int shift = PAGE_SHIFT + 9 * 4;
+	uint64_t entry = paging->cr3;
+	struct guest_walk walk;
+	int error;
+
+	if (!(paging->efer & EFER_LMA)) {
+		error = guest_walk(paging, memory, gva, WALK_FETCH, &walk);
+		*gpa = walk.gpa;
+		return error;
+	}
+	do {
+		shift -= 9;
+		if (memory->read((entry & PTE_ADDR) + (gva >> shift & 511) * sizeof(entry), &entry,
+				 sizeof(entry)) ||
+		    !(entry & PTE_P))
+			return -EFAULT;
+	} while (shift > PAGE_SHIFT && !(entry & PTE_PS));
+	*gpa = (entry & PTE_ADDR & ~0ULL << shift) | (gva & ~(~0ULL << shift));
+	return 0;
+}
+
 size_t guest_insn_fetch(const struct guest_paging *paging, const struct guest_walk_memory *memory,
 			uint64_t gva, void *to, size_t size)
 {
@@ -32,10 +63,9 @@ size_t guest_insn_fetch(const struct guest_paging *paging, const struct guest_wa
 		const uint64_t at = gva + done;
 		const size_t in_page = PAGE_SIZE - (at & ~PAGE_MASK);
 		const size_t step = size - done < in_page ? size - done : in_page;
-		struct guest_walk walk;
+		uint64_t gpa;
 
-		if (guest_walk(paging, memory, at, WALK_FETCH, &walk) ||
-		    memory->read(walk.gpa, bytes + done, step))
+		if (locate(paging, memory, at, &gpa) || memory->read(gpa, bytes + done, step))
 			break;
 		done += step;
 	}

@@ -20,16 +20,9 @@
 size_t guest_insn_length(uint32_t reason, uint32_t length, size_t max);
 
 /*
- * guest_insn_address - linear address of RIP. cs_base, cs_long: base and L bit of CS.
- */
-static inline uint64_t guest_insn_address(uint64_t rip, uint64_t cs_base, bool cs_long)
-{
-	return cs_long ? rip : (uint32_t)(cs_base + rip);
-}
-
-/*
- * guest_insn_fetch - the bytes at gva that the guest could execute, size at most (1 to 4096). No
- * flag is set in an entry (memory->cmpxchg64 has to be NULL), and nothing faults.
+ * guest_insn_fetch - size bytes (4096 at most) of the code at linear address gva. Nothing faults,
+ * and no flag is set in an entry (memory->cmpxchg64 has to be NULL).
+ * paging: in 4-level paging only cr3 and efer are looked at.
  * Result: bytes at to; fewer than size where a page cannot be had.
  */
 size_t guest_insn_fetch(const struct guest_paging *paging, const struct guest_walk_memory *memory,

@@ -55,16 +55,21 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 	return paging;
 }
 
-size_t guest_insn(const struct guest_paging *paging, void *to, size_t size)
+size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size)
 {
 	static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
-	const bool cs_long =
-		(paging->efer & EFER_LMA) && (vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L);
+	const uint64_t rip = vmread(VMCS_GUEST_RIP);
+	struct guest_paging paging;
 
-	return guest_insn_fetch(
-		paging, &looking,
-		guest_insn_address(vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CS_BASE), cs_long), to,
-		size);
+	/* 4-level paging needs nothing else to find code that has run. */
+	paging.efer = vmread(VMCS_GUEST_EFER);
+	paging.cr3 = vmread(VMCS_GUEST_CR3);
+	if (!(paging.efer & EFER_LMA))
+		paging = guest_paging(vcpu);
+	if ((paging.efer & EFER_LMA) && (vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
+		return guest_insn_fetch(&paging, &looking, rip, to, size);
+	return guest_insn_fetch(&paging, &looking, (uint32_t)(vmread(VMCS_GUEST_CS_BASE) + rip), to,
+				size);
 }
 
 static bool pat_ok(uint64_t pat)

@@ -24,9 +24,9 @@ struct guest_paging guest_paging(const struct vcpu *vcpu);
 
 /*
  * guest_insn - the first size bytes (1 to 4096) from RIP on, as the CPU would fetch them now.
- * paging: guest_paging(). Result: bytes at to; fewer than size where a page cannot be had.
+ * Result: bytes at to; fewer than size where a page cannot be had.
  */
-size_t guest_insn(const struct guest_paging *paging, void *to, size_t size);
+size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size);
 
 /* guest_register_value - a listed register; MSR ranges: the first. Result: 0, -EFAULT (the CPU lacks it). */
 int guest_register_value(const struct vcpu *vcpu, enum register_id id, uint64_t *value);

@@ -21,7 +21,10 @@
 #define SECPOD_CPUID_SIGNATURE 0x40000000u
 #define SECPOD_SIGNATURE "SecPodSecPod"
 
-/* EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*; ECX: SECPOD_PHASE_*; EDX: 0. */
+/*
+ * EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*, those that are there from the start
+ * (INFO has all); ECX: SECPOD_PHASE_*; EDX: 0.
+ */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
 #define SECPOD_ABI_MINOR 5u
@@ -131,9 +134,11 @@
 	X(DIRECT_MAP, "direct-map", "direct-map entries that are not linear, or execute")          \
 	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
 	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
-	X(CODE_NEW, "code-new", "new kernel code")                                                 \
-	X(CODE_STORE, "code-store", "stores to kernel code and constants")                         \
-	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT")
+	X(CODE_NEW, "code-new", "new code of modules and ftrace")                                  \
+	X(CODE_STORE, "code-store", "stores to kernel code and constants, but for patches")        \
+	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
+	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
+	X(CODE_PROBE, "code-probe", "pages for code of kprobes")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -184,9 +189,11 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(DIRECT_MAP, "slot", "new", "old", "")                 \
 	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
 	X(PT_STORE, "slot", "linear", "error", "")              \
-	X(CODE_NEW, "gpa", "slot", "new", "")                   \
+	X(CODE_NEW, "gpa", "linear", "sha256", "")              \
 	X(CODE_STORE, "gpa", "new", "old", "")                  \
-	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")
+	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
+	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
+	X(CODE_PROBE, "gpa", "linear", "sha256", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
@@ -195,10 +202,12 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 #define SECPOD_ANSWER_PANIC 3u /* record it and stop the machine */
 #define SECPOD_ANSWER_COUNT 4u
 
-/* The answer that holds unless the configuration has another: Linux loads modules and patches itself. */
-#define SECPOD_RULE_DEFAULT(rule)                                                               \
-	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_STORE ? SECPOD_ANSWER_LOG \
-									    : SECPOD_ANSWER_DENY)
+/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
+#define SECPOD_RULE_DEFAULT(rule)                                            \
+	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_BPF || \
+			 (rule) == SECPOD_RULE_CODE_PROBE                    \
+		 ? SECPOD_ANSWER_LOG                                         \
+		 : SECPOD_ANSWER_DENY)
 
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u

@@ -138,6 +138,16 @@ static int set_types(struct paging *paging, uint64_t leaf, uint32_t level, enum 
 	return 0;
 }
 
+static int set_code(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level,
+		    enum frame_type type)
+{
+	const int error = set_types(paging, leaf, level, type);
+
+	for (uint64_t i = 0; !error && i < pte_leaf_frames(level); i++)
+		code_note(paging, pte_leaf_frame(leaf, level) + i, va + i * PAGE_SIZE);
+	return error;
+}
+
 static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
 {
 	if (pte_is_kernel_exec(leaf)) {
@@ -145,11 +155,11 @@ static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, ui
 		if (leaf & PTE_RW)
 			return 0;
 		if (is_image(va))
-			return set_types(paging, leaf, level, FRAME_CODE);
+			return set_code(paging, va, leaf, level, FRAME_CODE);
 		if (va - paging->direct.begin < REAL_MODE_END)
 			return set_types(paging, leaf, level, FRAME_TRAMP);
 		if (va >= IMAGE_AREA_END)
-			return set_types(paging, leaf, level, FRAME_CODE_DYN);
+			return set_code(paging, va, leaf, level, FRAME_CODE_DYN);
 		return 0;
 	}
 	if (va >= paging->constants.begin && va < paging->constants.end)
@@ -330,6 +340,11 @@ static int step_classify(struct activation *a)
 	return error;
 }
 
+static int step_measure(struct activation *a)
+{
+	return code_measure_image(a->paging, a->cpu);
+}
+
 static int step_judge(struct activation *a)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
@@ -406,6 +421,7 @@ static const struct {
 	{step_claim, "claiming the page tables"},
 	{step_layout, "finding direct map and kernel image"},
 	{step_classify, "telling code from data"},
+	{step_measure, "measuring the kernel's text"},
 	{step_judge, "judging the page tables"},
 	{step_keep, "keeping the kernel's roots"},
 };
@@ -420,8 +436,10 @@ static void forget_all(struct paging *paging)
 		if (frame_word_type(word) == FRAME_NONE || frame_word_type(word) == FRAME_SECURE)
 			continue;
 		/* A CPU may be at a store that came while we tried. */
-		if (!frame_lock(&paging->frames, i, &word))
+		if (!frame_lock(&paging->frames, i, &word)) {
+			table_info_of(&paging->infos, frame_word_info(word))->retired = 0;
 			table_info_free(&paging->infos, (uint32_t)frame_word_info(word));
+		}
 		(void)paging_protect(paging, i, FRAME_NONE);
 		frame_free(&paging->frames, i);
 	}
@@ -514,6 +532,8 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)
 		error = table_infos_init(&paging->infos, pool, paging->frames.count);
+	if (!error)
+		error = text_init(&paging->text, pool);
 	for (uint64_t at = 0; !error && at < config->secure_size; at += PAGE_SIZE)
 		error = frame_set(&paging->frames, (config->secure_base + at) >> PAGE_SHIFT,
 				  FRAME_NONE, FRAME_SECURE);

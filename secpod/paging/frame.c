@@ -137,8 +137,21 @@ void frame_release(struct frames *frames, uint64_t number)
 
 void frame_mark(struct frames *frames, uint64_t number, uint64_t mark)
 {
-	__atomic_fetch_or(&frames->word[number], mark & (FRAME_PERMANENT | FRAME_USER_EXEC),
+	__atomic_fetch_or(&frames->word[number],
+			  mark & (FRAME_PERMANENT | FRAME_USER_EXEC | FRAME_FLUID),
 			  __ATOMIC_ACQ_REL);
+}
+
+void frame_note_place(struct frames *frames, uint64_t number, uint64_t va)
+{
+	uint64_t *word = &frames->word[number];
+	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	while (frame_is_code(frame_word_type(old)) && !frame_word_info(old) &&
+	       !__atomic_compare_exchange_n(word, &old,
+					    old | frame_place_of(va) << FRAME_INFO_SHIFT, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		continue;
 }
 
 static enum frame_type type_of_level(uint32_t level)

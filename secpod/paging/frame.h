@@ -49,8 +49,9 @@ enum frame_type {
 #define FRAME_PERMANENT (1ULL << 7) /* stays what it is without references */
 #define FRAME_USER_EXEC (1ULL << 8) /* RODATA that user mode executes: the vDSO */
 #define FRAME_RETIRED (1ULL << 9)   /* has had no reference since it was put in the list */
+#define FRAME_FLUID (1ULL << 10)    /* code that the kernel goes on writing: of BPF, of kprobes */
 
-/* References, 24 bits; the number of side information behind them, 28 bits. */
+/* References, 24 bits; the number of side information behind them, of code its place, 28 bits. */
 #define FRAME_REFS_SHIFT 12u
 #define FRAME_REFS_MAX ((1ULL << 24) - 1)
 #define FRAME_INFO_SHIFT 36u
@@ -79,6 +80,22 @@ static inline bool frame_is_table(enum frame_type type)
 static inline bool frame_is_code(enum frame_type type)
 {
 	return type == FRAME_CODE || type == FRAME_CODE_DYN || type == FRAME_TRAMP;
+}
+
+/* The place of code: number of the page it is executed at, from here on; 0: not known. */
+#define FRAME_PLACE_BASE 0xffffffff7ffff000ULL
+
+static inline uint64_t frame_place_of(uint64_t va)
+{
+	return va > FRAME_PLACE_BASE ? (va - FRAME_PLACE_BASE) >> PAGE_SHIFT : 0;
+}
+
+/* frame_word_place - the linear address of the page of code, 0: not known. */
+static inline uint64_t frame_word_place(uint64_t word)
+{
+	const uint64_t place = frame_word_info(word);
+
+	return place ? FRAME_PLACE_BASE + (place << PAGE_SHIFT) : 0;
 }
 
 struct frames {
@@ -131,14 +148,17 @@ int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum
 int frame_hold(struct frames *frames, uint64_t number);
 void frame_release(struct frames *frames, uint64_t number);
 
-/* frame_mark - set FRAME_PERMANENT or FRAME_USER_EXEC on a frame in the table. */
+/* frame_mark - set FRAME_PERMANENT, FRAME_USER_EXEC or FRAME_FLUID on a frame in the table. */
 void frame_mark(struct frames *frames, uint64_t number, uint64_t mark);
+
+/* frame_note_place - where code that frame_set() made is executed; the first place stays. va: linear. */
+void frame_note_place(struct frames *frames, uint64_t number, uint64_t va);
 
 /*
  * Where a level is asked for, FRAME_CODE_LEVEL means a frame of CODE_DYN.
  *
  * frame_claim - NONE becomes a page table of this level, or code; not yet to be referenced. info: of
- * table_info_alloc(), 0 for code. Result: 0; -EBUSY (another CPU was first); -EPERM (the frame is
+ * table_info_alloc(), of code frame_place_of() its address. Result: 0; -EBUSY (another CPU was first); -EPERM (the frame is
  * something else, or outside the table).
  */
 #define FRAME_CODE_LEVEL 0u

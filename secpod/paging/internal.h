@@ -104,6 +104,22 @@ int paging_protect(struct paging *paging, uint64_t frame, uint64_t word);
 int paging_restrict_data(struct paging *paging);
 void paging_free_data(struct paging *paging);
 
+/*
+ * code_note - frame (number) has become code of the kernel's at ACTIVATE, executed at va.
+ * code_measure_image - note the digest of each page of the image's text. It cannot be written any more.
+ * Result: 0, -ENOMEM, -EINVAL, -EFAULT.
+ */
+void code_note(struct paging *paging, uint64_t frame, uint64_t va);
+int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
+
+/*
+ * code_admit - memory, frame by number, is to be executed at place: read-only first, then measured, then
+ * it is asked whether it may be. Result: 0, with a reference to it; -EPERM (refused, recorded);
+ * -EAGAIN, -EFAULT, -ENOMEM.
+ */
+int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
+	       uint64_t frame);
+
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
 

@@ -13,6 +13,7 @@
  *	request.c	the guest asks for changes (request.h)
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
+ *	code.c		code comes: the image is measured, and each new page
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
@@ -33,6 +34,7 @@
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
+#include "secpod/text/text.h"
 #include "vmm/handoff.h"
 
 struct paging_cpu;
@@ -40,8 +42,9 @@ struct paging_cpu;
 struct paging_ops {
 	/*
 	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to next: record it as
-	 * policy says. Result: true when it is to be refused. rule CODE_NEW and CODE_STORE: slot is
-	 * the gpa of the code.
+	 * policy says. Result: true when it is to be refused. New code (CODE_NEW, CODE_BPF,
+	 * CODE_PROBE): slot is its gpa, next its linear address, old the first 8 bytes of its
+	 * SHA-256.
 	 */
 	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
 	/* All CPUs invalidate EPT translations; old EPT tables are freed (ept_flush_map()). */
@@ -63,6 +66,7 @@ struct paging_ops {
 /* Room for one table of each level, filled by reading each once. */
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
+	uint64_t code[PT_ENTRIES]; /* a page of code, while it is measured */
 	/* A list of requests, read once. */
 	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
@@ -121,6 +125,7 @@ struct paging {
 	uint64_t flush_begun; /* all-CPU invalidations */
 	uint64_t flush_done;  /* the last of those begun up to here is over */
 
+	struct text text; /* what is in the frames of code */
 	struct paging_stats stats;
 };
 

@@ -249,30 +249,6 @@ static int take_table(struct promotion *p, const struct pte_place *place, uint64
 	return -EACCES;
 }
 
-/* Memory becomes code: read-only before it can be executed. Result: 0, with a reference to it. */
-static int admit_code(struct paging *paging, const struct pte_place *place, uint64_t frame,
-		      uint64_t value)
-{
-	int error;
-
-	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
-		return -EFAULT;
-	if (paging->ops.refuse(paging->ops.context, SECPOD_RULE_CODE_NEW, frame << PAGE_SHIFT,
-			       place->slot, value))
-		return -EPERM;
-	/* Another CPU has just made something of it. */
-	if (frame_claim(&paging->frames, frame, FRAME_CODE_LEVEL, 0))
-		return -EAGAIN;
-	error = paging_protect(paging, frame, FRAME_CODE_DYN);
-	if (error < 0) {
-		frame_unclaim(&paging->frames, frame);
-		return error;
-	}
-	paging_flush(paging);
-	frame_admit(&paging->frames, frame);
-	return 0;
-}
-
 /* Result: 0; -ENOEXEC: it is no code. */
 static int hold_code(struct paging *paging, uint64_t frame)
 {
@@ -334,14 +310,15 @@ void code_drop(struct paging *paging, uint64_t frame)
  * Kernel code: each frame that may cease to be code has a reference for each leaf that executes it. What
  * was code when the entry was judged may be none by now, and then is refused by the same rule.
  */
-static int take_code(struct paging *paging, const struct pte_place *place, uint64_t value)
+static int take_code(struct promotion *p, const struct pte_place *place, uint64_t value)
 {
+	struct paging *paging = p->paging;
 	const uint64_t first = pte_leaf_frame(value, place->level);
 	const uint64_t count = pte_leaf_frames(place->level);
 	bool let_pass = false;
 
 	if (judge_admits_code(paging, place, value))
-		return admit_code(paging, place, first, value);
+		return code_admit(paging, p->cpu, place, first);
 	for (uint64_t i = 0; i < count; i++) {
 		int error = hold_code(paging, first + i);
 
@@ -374,7 +351,7 @@ static int take(struct promotion *p, const struct pte_place *place, uint64_t old
 {
 	if (pte_is_leaf(value, place->level)) {
 		if (pte_is_kernel_exec(value))
-			return take_code(p->paging, place, value);
+			return take_code(p, place, value);
 		return value & PTE_US ? take_user_page(p->paging, place, value) : 0;
 	}
 	return value & PTE_P ? take_table(p, place, old, value) : 0;

@@ -83,10 +83,9 @@ void table_info_free(struct table_infos *infos, uint32_t number)
 	info->va = 0;
 	info->previous = 0;
 	info->half = 0;
-	info->retired = 0;
 	info->judged = 0;
 	info->references = 0;
-	/* These another CPU may be looking at. */
+	/* It has been taken off the list; retired another CPU may be looking at, as at these. */
 	__atomic_store_n(&info->epoch, 0ULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&info->user_entries, 0u, __ATOMIC_RELAXED);
 	__atomic_store_n(&info->root_kind, 0u, __ATOMIC_RELAXED);

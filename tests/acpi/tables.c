@@ -95,15 +95,38 @@ struct __attribute__((packed)) madt {
 };
 
 /*
- * Scope (\_SB) { Device (PCI0) { Name (_HID, EisaId ("PNP0A03")) Name (_UID, Zero) } }
+ * Scope (\_SB) { Device (PCI0) { Name (_HID, EisaId ("PNP0A03")) Name (_UID, Zero) Name (_CRS, ...) } }
  * Name (\_S5, Package (4) { 0, 0, 0, 0 })
- * Lengths are those of "Package Length Encoding": the length byte counts itself.
+ * Lengths are those of "Package Length Encoding": the length counts its own bytes. _CRS: what the bridge passes on;
+ * without it Linux finds no place for the disk's ports.
  */
+/* clang-format off */
+#define WORD(value) (value) & 0xff, (value) >> 8 & 0xff
+#define DWORD(value) WORD((value) & 0xffffu), WORD((value) >> 16)
+/* "Word Address Space Descriptor", "DWord Address Space Descriptor": minimum and maximum are fixed. */
+#define WORD_SPACE(type, flags, first, last) \
+	0x88, WORD(13), type, 0x0c, flags, WORD(0), WORD(first), WORD(last), WORD(0), \
+	WORD((last) - (first) + 1)
+#define DWORD_SPACE(type, flags, first, last) \
+	0x87, WORD(23), type, 0x0c, flags, DWORD(0), DWORD(first), DWORD(last), DWORD(0), \
+	DWORD((last) - (first) + 1)
+enum { SPACE_MEMORY = 0, SPACE_PORTS = 1, SPACE_BUSES = 2 };
+
 static const uint8_t aml[] = {
-	0x10, 0x1d, '\\', '_', 'S', 'B',  '_',	0x5b, 0x82, 0x15, 'P',	'C',  'I',  '0',
-	0x08, '_',  'H',  'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, 0x08, '_',  'U',  'I',
-	'D',  0x00, 0x08, '_', 'S', '5',  '_',	0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00,
+	0x10, 0x4f, 0x08, '\\', '_', 'S', 'B', '_',
+	0x5b, 0x82, 0x46, 0x08, 'P', 'C', 'I', '0',
+	0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03,
+	0x08, '_', 'U', 'I', 'D', 0x00,
+	0x08, '_', 'C', 'R', 'S', 0x11, 0x4a, 0x06, 0x0a, 0x66,
+	WORD_SPACE(SPACE_BUSES, 0, 0, 0xff),
+	WORD_SPACE(SPACE_PORTS, 3, 0, 0xcf7),
+	WORD_SPACE(SPACE_PORTS, 3, 0xd00, 0xffff),
+	DWORD_SPACE(SPACE_MEMORY, 1, 0xa0000u, 0xbffffu),
+	DWORD_SPACE(SPACE_MEMORY, 1, 0xc0000000u, 0xfebfffffu),
+	0x79, 0x00,
+	0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00,
 };
+/* clang-format on */
 
 struct __attribute__((packed)) dsdt {
 	struct acpi_header header;

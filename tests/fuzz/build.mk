@@ -7,8 +7,8 @@
 #   make fuzz-<name>	build and run one; FUZZ_FLAGS are libFuzzer's
 #   make fuzz-corpus	add to tests/fuzz/corpus what the runs found and it does not cover yet
 #
-# fuzz_libs_<name>: libraries. A run begins with the inputs of tests/fuzz/corpus/<name> and keeps new ones in
-# build/tests/fuzz/corpus/<name>. An input that fails is left in build/tests/fuzz as <name>-crash-*.
+# fuzz_libs_<name>: libraries; fuzz_runs_<name>: how often, if not FUZZ_RUNS times. A run begins with the inputs
+# of tests/fuzz/corpus/<name> and keeps new ones in build/tests/fuzz/corpus/<name>. An input that fails is left in build/tests/fuzz as <name>-crash-*.
 
 fuzz_hypercall := $(unit_hypercall)
 fuzz_libs_hypercall := -lcmocka
@@ -17,7 +17,12 @@ fuzz_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 	vmx/msr_policy.c
 fuzz_store := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c \
 	tests/unit/store_zydis.c
+fuzz_patch := secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c
 fuzz_libs_store := -lZydis
+fuzz_paging := $(unit_paging_sources)
+fuzz_libs_paging := -lcmocka
+# Each run ends with a look at all of a guest's memory.
+fuzz_runs_paging = $(shell expr $(FUZZ_RUNS) / 10)
 
 FUZZ_CC ?= clang
 FUZZ_OUT := build/tests/fuzz
@@ -45,8 +50,8 @@ $(FUZZ_OUT)/fuzz_$(1): $(call fuzz_objects,tests/fuzz/fuzz_$(1).c $(fuzz_$(1)))
 .PHONY: fuzz-$(1)
 fuzz-$(1): $(FUZZ_OUT)/fuzz_$(1)
 	@mkdir -p $(FUZZ_OUT)/corpus/$(1) $(FUZZ_CORPUS)/$(1)
-	@echo "fuzz: $(1), $(FUZZ_RUNS) runs"
-	@$$< -runs=$(FUZZ_RUNS) -seed=1 -verbosity=0 -print_final_stats=1 -rss_limit_mb=2048 \
+	@echo "fuzz: $(1), $(or $(fuzz_runs_$(1)),$(FUZZ_RUNS)) runs"
+	@$$< -runs=$(or $(fuzz_runs_$(1)),$(FUZZ_RUNS)) -seed=1 -verbosity=0 -print_final_stats=1 -rss_limit_mb=2048 \
 		-artifact_prefix=$(FUZZ_OUT)/$(1)- $(FUZZ_FLAGS) \
 		$(FUZZ_OUT)/corpus/$(1) $(FUZZ_CORPUS)/$(1) >$(FUZZ_OUT)/$(1).log 2>&1 || \
 		{ tail -n 40 $(FUZZ_OUT)/$(1).log; exit 1; }

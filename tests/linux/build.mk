@@ -43,6 +43,12 @@ build/tests/linux/initramfs-phases.cpio.gz: build/tests/linux/init scripts/mkini
 build/tests/linux/initramfs-bench.cpio.gz: build/tests/linux/init scripts/mkinitramfs
 	scripts/mkinitramfs --program /bin/bash $@ $<
 
+build/tests/linux/initramfs-support.cpio.gz: build/tests/linux/init scripts/mkinitramfs \
+		build/guest-support/secpodctl/secpodctl-static $(addprefix $(LINUX_TEST_DYNAMIC)/,program libsum.so compat)
+	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \
+		--program build/guest-support/secpodctl/secpodctl-static \
+		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
+
 # Modules for the stock kernels, by those words of the guest that need one (scripts/mkimage).
 LINUX_TEST_MODULES := $(foreach kernel,6.1 6.12,build/tests/linux/module/$(kernel)/modules.built)
 

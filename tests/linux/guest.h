@@ -41,6 +41,7 @@ int summary_main(void);
 int phases_main(void);
 int requests_main(void);
 int features_main(void);
+int support_main(void);
 
 /* phase_main - one phase of phases_main() or features_main(). */
 int phase_main(const char *name);

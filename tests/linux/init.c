@@ -164,6 +164,8 @@ static const struct part parts[] = {
 	{"summary", summary_main, true},
 	{"features", features_main, true},
 	{"phases", phases_main, true},
+	/* What comes after it has the module loaded. */
+	{"support", support_main, true},
 	{"requests", requests_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},

@@ -6,11 +6,15 @@
 #   make model		millions of operations: one thread, threads, and threads under the thread sanitizer
 #   make model-short	the part of it that make unit runs
 #
-# build/tests/model/model --seed N runs one seed; with one thread it is the same run every time.
+# A run that fails says its seed; with one thread that gives the same run again:
+#   build/tests/model/model/model --seed N --seeds 1
+# MODEL_SEED is the first seed, MODEL_SCALE multiplies the seeds of make model.
 
-MODEL_SOURCES := $(patsubst %,tests/model/%.c,main machine guest values judge expect reference) \
+MODEL_SOURCES := $(patsubst %,tests/model/%.c,main machine guest requests values judge expect reference) \
 	$(unit_paging_sources) ept/invalidate.c
 MODEL_OUT := build/tests/model
+MODEL_SEED ?= 1
+MODEL_SCALE ?= 1
 MODEL_CFLAGS := -std=gnu11 -O2 -g -I. -include tests/model/relax.h $(UNIT_WARNINGS) \
 	-fno-omit-frame-pointer
 MODEL_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -30,12 +34,20 @@ endef
 $(eval $(call model_program,model,$(MODEL_SANITIZE)))
 $(eval $(call model_program,model-threads,$(MODEL_SANITIZE_THREADS)))
 
+# $(call model_run,program,seeds,arguments)
+model_run = $(MODEL_OUT)/$(1)/$(1) --seed $(MODEL_SEED) --seeds $(shell expr $(2) \* $(MODEL_SCALE)) $(3)
+
 .PHONY: model model-short
 model: $(MODEL_OUT)/model/model $(MODEL_OUT)/model-threads/model-threads
-	$(MODEL_OUT)/model/model --seeds 16
-	$(MODEL_OUT)/model/model --seeds 8 --threads
-	$(MODEL_OUT)/model-threads/model-threads --seeds 2 --threads
+	$(call model_run,model,16,)
+	$(call model_run,model,4,--cpus 2)
+	$(call model_run,model,8,--cpus 4 --bursts 100 --threads)
+	$(call model_run,model,4,--cpus 2 --bursts 100 --threads)
+	$(call model_run,model-threads,2,--cpus 4 --threads)
 
 model-short: $(MODEL_OUT)/model/model
-	$(MODEL_OUT)/model/model --seeds 2
-	$(MODEL_OUT)/model/model --seeds 1 --threads
+	@echo "unit: model"
+	$(MODEL_OUT)/model/model --seeds 4 --bursts 20
+	$(MODEL_OUT)/model/model --seeds 2 --bursts 50 --cpus 4 --threads
+
+unit: model-short

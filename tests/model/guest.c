@@ -77,7 +77,7 @@ static uint64_t some_index(uint64_t frame)
 	return index;
 }
 
-static uint64_t some_slot(void)
+uint64_t some_slot(void)
 {
 	const uint64_t frame =
 		dice(4) ? arena_frame() : model.kernel_table[dice(model.kernel_tables)];
@@ -85,7 +85,7 @@ static uint64_t some_slot(void)
 	return slot_of(frame, some_index(frame));
 }
 
-static uint64_t some_root(void)
+uint64_t some_root(void)
 {
 	if (dice(8) == 0)
 		return model.world.swapper;
@@ -227,7 +227,7 @@ static void op_module(void)
 	static const uint64_t bits[] = {PW_KERNEL_RW, PW_KERNEL_RO, PW_KERNEL_RX, 0};
 	const uint64_t slot = find_slot(
 		model.world.swapper, PW_MODULES + dice(2) * 8 * SIZE_2M + dice(4) * PAGE_SIZE, 1);
-	const uint64_t page = (ARENA_FIRST + ARENA_ROOTS + dice(6)) << PAGE_SHIFT;
+	const uint64_t page = (ARENA_FIRST + ARENA_ROOTS + dice(4)) << PAGE_SHIFT;
 	uint64_t value = bits[dice(4)];
 
 	if (!slot)
@@ -262,6 +262,35 @@ static void op_split(void)
 	machine_store(slot, set_to, &value);
 }
 
+static void op_access(void)
+{
+	bool kernel;
+
+	machine_access(some_address(&kernel) | 1);
+}
+
+/* A table is unlinked and its memory used again, while this CPU still has it cached. */
+static void op_tear_down(void)
+{
+	bool kernel;
+	const uint64_t address = some_address(&kernel), root = this_cpu->cr3;
+	const uint32_t level = 2 + (uint32_t)dice(PT_LEVELS - 1);
+	uint64_t slot, entry, value = 0;
+
+	machine_access(address | 1);
+	slot = find_slot(root, address, level);
+	entry = slot ? pw_peek(slot) : 0;
+	if (!pte_is_table(entry, level))
+		return;
+	take_out(slot);
+	if (dice(2))
+		machine_settle(pte_table_frame(entry));
+	else
+		machine_store(slot_of(pte_table_frame(entry), dice(4)), set_to, &value);
+	machine_walk();
+	machine_reuse();
+}
+
 static void op_load(void)
 {
 	machine_load(dice(16) ? some_root() : arena_frame() << PAGE_SHIFT);
@@ -285,9 +314,11 @@ static const struct {
 	void (*run)(void);
 	uint32_t weight;
 } operations[] = {
-	{op_store, 20},	    {op_take_out, 8},	 {op_put_back, 4},    {op_map, 24},   {op_unmap, 8},
-	{op_recycle, 8},    {op_new_root, 2},	 {op_load, 5},	      {op_settle, 2}, {op_flags, 2},
-	{machine_walk, 40}, {machine_switch, 2}, {machine_reuse, 16}, {op_module, 8}, {op_split, 4},
+	{op_store, 20},	     {op_take_out, 8}, {op_put_back, 4},   {op_map, 24},
+	{op_unmap, 8},	     {op_recycle, 8},  {op_new_root, 2},   {op_load, 5},
+	{op_settle, 2},	     {op_flags, 2},    {machine_walk, 40}, {machine_switch, 2},
+	{machine_reuse, 16}, {op_module, 8},   {op_access, 16},	   {op_tear_down, 3},
+	{op_split, 4},	     {op_request, 12}, {op_exit, 2},
 };
 
 void guest_step(void)

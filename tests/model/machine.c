@@ -163,18 +163,23 @@ static int load_root(struct cpu *cpu, uint64_t root)
 	return error;
 }
 
-static void sync_roots(struct cpu *cpu)
+static void forget_other_roots(struct cpu *cpu)
 {
-	const uint64_t trims = __atomic_load_n(&model.trims, __ATOMIC_SEQ_CST);
-
-	if (cpu->trims == trims)
-		return;
 	while (load_root(cpu, cpu->cr3) == -EAGAIN)
 		(void)sched_yield();
 	MODEL_CHECK(paging_root_known(paging_cpu(cpu), cpu->cr3), cpu->cr3, 0);
 	paging_roots_trim(&model.world.paging, paging_cpu(cpu));
 	for (uint32_t i = 0; i < PAGING_CPU_ROOTS; i++)
 		cpu->target[i] = PAGING_NO_ROOT;
+}
+
+static void sync_roots(struct cpu *cpu)
+{
+	const uint64_t trims = __atomic_load_n(&model.trims, __ATOMIC_SEQ_CST);
+
+	if (cpu->trims == trims)
+		return;
+	forget_other_roots(cpu);
 	__atomic_store_n(&cpu->trims, trims, __ATOMIC_RELEASE);
 }
 
@@ -213,7 +218,9 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	(void)slot;
 	(void)old;
 	(void)next;
-	if (rule == SECPOD_RULE_CODE_NEW)
+	/* Code that comes is let in, and is on record. */
+	if (rule == SECPOD_RULE_CODE_NEW || rule == SECPOD_RULE_CODE_BPF ||
+	    rule == SECPOD_RULE_CODE_PROBE)
 		return false;
 	__atomic_fetch_or(&model.broken, 1ULL << rule, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&model.world.refusals[rule], 1u, __ATOMIC_RELAXED);
@@ -237,6 +244,28 @@ static void play_others(void)
 	}
 }
 
+/* What an entry references has a reference for it, as long as the entry can be found. */
+static void check_referenced(uint64_t gpa, uint64_t entry)
+{
+	const struct frames *frames = &model.world.paging.frames;
+	const uint32_t level = (uint32_t)type_now(gpa >> PAGE_SHIFT);
+	const uint64_t word = frame_read(frames, pte_table_frame(entry));
+
+	if (!pte_is_table(entry, level))
+		return;
+	MODEL_CHECK(frame_word_type(word) == (enum frame_type)(level - 1), gpa, word);
+	MODEL_CHECK(frame_word_refs(word) > 0, gpa, word);
+}
+
+static void before_exchange(struct paging_world *world, uint64_t gpa, uint64_t next)
+{
+	(void)world;
+	if (!model.threaded && dice(4) == 0)
+		play_others();
+	check_referenced(gpa, __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED));
+	check_referenced(gpa, next);
+}
+
 static void flush(void *context)
 {
 	(void)context;
@@ -254,6 +283,12 @@ static bool trim_roots(void *context)
 	for (uint32_t i = 0; i < model.cpus; i++)
 		all = all && __atomic_load_n(&model.cpu[i].trims, __ATOMIC_ACQUIRE) >= trims;
 	return all;
+}
+
+static void trim_own(void *context)
+{
+	(void)context;
+	forget_other_roots(this_cpu);
 }
 
 /*
@@ -400,20 +435,32 @@ static uint64_t use_leaf(struct cpu *cpu, uint64_t slot, uint64_t leaf, uint32_t
 	return 0;
 }
 
-/* A few steps down from a table. Result: the slot whose flags the CPU would have to write, or 0. */
-static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level)
+/* The index of an entry to go on with: that of va, or, where va is 0, of one that is present. */
+static uint32_t index_of(uint64_t frame, uint32_t level, uint64_t va)
+{
+	uint32_t index = (uint32_t)dice(PT_ENTRIES);
+
+	if (va)
+		return (uint32_t)(va >> pte_shift(level)) % PT_ENTRIES;
+	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		const uint64_t slot = (frame << PAGE_SHIFT) + index * sizeof(uint64_t);
+
+		if (__atomic_load_n(word_of(slot), __ATOMIC_RELAXED) & PTE_P)
+			break;
+		index = (index + 1) % PT_ENTRIES;
+	}
+	return index;
+}
+
+/* Down from a table. Result: the slot whose flags the CPU would have to write, or 0. */
+static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level, uint64_t va)
 {
 	for (;; level--) {
-		uint64_t slot = 0, entry = 0;
-		uint32_t index = (uint32_t)dice(PT_ENTRIES);
+		uint64_t slot, entry;
 
 		check_walked(frame, level);
-		for (uint32_t i = 0; i < PT_ENTRIES && !(entry & PTE_P); i++) {
-			/* Nearby ones, mostly: that is where the guest has put something. */
-			slot = (frame << PAGE_SHIFT) + index * sizeof(uint64_t);
-			entry = __atomic_load_n(word_of(slot), __ATOMIC_RELAXED);
-			index = (index + 1) % PT_ENTRIES;
-		}
+		slot = (frame << PAGE_SHIFT) + index_of(frame, level, va) * sizeof(uint64_t);
+		entry = __atomic_load_n(word_of(slot), __ATOMIC_RELAXED);
 		if (!(entry & PTE_P))
 			return 0;
 		if (!(entry & PTE_A) && !set_flag(slot, entry, PTE_A))
@@ -425,11 +472,18 @@ static uint64_t walk_from(struct cpu *cpu, uint64_t frame, uint32_t level)
 	}
 }
 
+/* The CPU leaves the guest where it would have to write to a read-only page table. */
+static void walked(uint64_t flags)
+{
+	leave_guest();
+	if (flags && !would_wait(flags >> PAGE_SHIFT))
+		(void)paging_flag_update(&model.world.paging, flags);
+}
+
 void machine_walk(void)
 {
 	struct cpu *cpu = enter_guest();
 	struct cached_table from = {cpu->cr3 >> PAGE_SHIFT, PT_LEVELS};
-	uint64_t flags;
 
 	if (dice(2)) {
 		const struct cached_table *cached = &cpu->tables[dice(CACHED_TABLES)];
@@ -437,10 +491,14 @@ void machine_walk(void)
 		if (cached->frame != PAGING_NO_ROOT)
 			from = *cached;
 	}
-	flags = walk_from(cpu, from.frame, from.level);
-	leave_guest();
-	if (flags && !would_wait(flags >> PAGE_SHIFT))
-		(void)paging_flag_update(&model.world.paging, flags);
+	walked(walk_from(cpu, from.frame, from.level, 0));
+}
+
+void machine_access(uint64_t va)
+{
+	struct cpu *cpu = enter_guest();
+
+	walked(walk_from(cpu, cpu->cr3 >> PAGE_SHIFT, PT_LEVELS, va));
 }
 
 void machine_reuse(void)
@@ -457,6 +515,16 @@ void machine_reuse(void)
 	if (code != PAGING_NO_ROOT)
 		check_executed(code);
 	leave_guest();
+}
+
+void machine_request(void (*request)(struct paging *paging, struct paging_cpu *cpu))
+{
+	struct cpu *cpu = enter_guest();
+
+	leave_guest();
+	/* One thread: it may come to any table, and that may be locked. */
+	if (cpu->depth == 0)
+		request(&model.world.paging, paging_cpu(cpu));
 }
 
 static int load_compared(struct cpu *cpu, uint64_t root)
@@ -558,7 +626,7 @@ void machine_lock(void)
 void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 {
 	const struct ept_flush_ops flush_ops = {forget_translations, kick, relax, NULL};
-	const struct paging_ops ops = {refuse, flush, trim_roots, NULL, NULL};
+	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
 	uint64_t roots[2];
 
 	memset(&model, 0, sizeof(model));
@@ -570,6 +638,7 @@ void machine_open(uint64_t seed, uint32_t cpus, bool threaded)
 	model.sets_flags = seed & 4u;
 	pw_open(&model.world);
 	model.world.paging.ops = ops;
+	model.world.before_exchange = before_exchange;
 	MODEL_CHECK(ept_flush_init(&model.flush, cpus, &flush_ops) == 0, cpus, 0);
 	for (uint32_t i = 0; i < cpus; i++) {
 		struct cpu *cpu = &model.cpu[i];

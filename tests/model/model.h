@@ -7,6 +7,7 @@
  *
  *	machine.c	CPUs: cached translations, VM entry and exit, invalidation as ept/invalidate.c has it
  *	guest.c		what the guest does next
+ *	requests.c	or asks for
  *	values.c	and what it stores
  *	judge.c		the rules once more, written from their description, not from secpod/paging/judge.c
  *	expect.c	what the auditor should answer, for one CPU at a time
@@ -99,16 +100,21 @@ void machine_close(void);
  * What a guest can do on the CPU it runs on (this_cpu); each enters the guest and leaves it again.
  * machine_store: change an entry, at once where a cached translation or EPT lets it, else as the exit does it.
  * machine_fill: a page of the guest's becomes these words, as far as it can be written without an exit.
- * machine_walk: translate something, beginning in CR3 or in what is cached, and use the translation.
+ * machine_walk: translate something, beginning in CR3 or in what is cached, and use the translation;
+ * machine_access: a linear address.
  * machine_reuse: write and execute what has been cached before. machine_load: CR3. machine_switch: CR3, to a target. machine_settle: a write that hits read-only memory.
  */
 void machine_store(uint64_t gpa, paging_change change, void *operand);
 void machine_fill(uint64_t frame, const uint64_t *words);
 void machine_walk(void);
+void machine_access(uint64_t va);
 void machine_reuse(void);
 void machine_load(uint64_t root);
 void machine_switch(void);
 void machine_settle(uint64_t frame);
+
+/* machine_request - a hypercall of the guest's, on this_cpu. */
+void machine_request(void (*request)(struct paging *paging, struct paging_cpu *cpu));
 
 /* machine_lock - the phase LOCKED. No CPU is in the guest. */
 void machine_lock(void);
@@ -117,8 +123,14 @@ void machine_lock(void);
 #define ALL_MEMORY (~0ULL)
 void machine_memory(uint64_t pages);
 
-/* ---- guest.c: one thing a guest does on this_cpu. values.c: an entry for a slot, from the CPU's dice. */
+/* ---- requests.c: the guest asks for a change instead of making it. */
+void op_request(void);
+void op_exit(void);
+
+/* ---- guest.c: one thing a guest does on this_cpu; places it likes. values.c: an entry for a slot, from the CPU's dice. */
 void guest_step(void);
+uint64_t some_slot(void);
+uint64_t some_root(void);
 uint64_t guest_value(uint64_t slot);
 uint64_t arena_frame(void);
 uint64_t dice(uint64_t sides);

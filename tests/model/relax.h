@@ -13,7 +13,7 @@
 
 /* One change in so many is delayed by a turn of the others, and one by many of them. */
 #define MODEL_SHORT_DELAY 64u
-#define MODEL_LONG_DELAY 8192u
+#define MODEL_LONG_DELAY 1024u
 #define MODEL_LONG_DELAY_US 20u
 
 /* Set while there are threads. */

@@ -119,6 +119,13 @@ static uint64_t stolen_value(void)
 	return pw_peek((frame << PAGE_SHIFT) + dice(PT_ENTRIES) * sizeof(uint64_t));
 }
 
+/* By the table's word, which may be another one's by now: a guess. */
+__attribute__((no_sanitize("thread"))) static enum table_half guess_half(uint64_t word)
+{
+	return (enum table_half)table_info_of(&model.world.paging.infos, frame_word_info(word))
+		->half;
+}
+
 uint64_t guest_value(uint64_t slot)
 {
 	const uint64_t frame = slot >> PAGE_SHIFT;
@@ -130,8 +137,7 @@ uint64_t guest_value(uint64_t slot)
 	if (level == PT_LEVELS)
 		kernel = slot % PAGE_SIZE >= PAGE_SIZE / 2;
 	else if (table)
-		kernel = table_info_of(&model.world.paging.infos, frame_word_info(word))->half ==
-			 HALF_KERNEL;
+		kernel = guess_half(word) == HALF_KERNEL;
 	switch (dice(16)) {
 	case 0:
 	case 1:

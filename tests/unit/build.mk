@@ -51,8 +51,9 @@ unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights root activate \
-	request) secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate \
+	request) secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c \
+	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
 	$(unit_paging_sources)
 unit_paging_request := $(unit_hypercall)
@@ -65,12 +66,17 @@ unit_paging_bugs := $(unit_paging_rules)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
+unit_paging_code := $(unit_paging_sources)
+unit_sha256 := secpod/text/sha256.c
+unit_patch := secpod/text/patch.c
+unit_kernel_text := secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
 unit_libs_store_zydis := -lZydis
 unit_store_emulate := $(unit_store_sources)
 unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
+unit_secpodctl := $(patsubst %,guest-support/secpodctl/%.c,common guest report status log check selftest)
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c

@@ -95,6 +95,14 @@ uint64_t memory(void)
 	return pw_frame(world) << PAGE_SHIFT;
 }
 
+uint64_t module_memory(void)
+{
+	const uint64_t gpa = memory();
+
+	set_word(gpa, 0x90c3);
+	return gpa;
+}
+
 uint64_t memory_of(enum frame_type type)
 {
 	const uint64_t frame = pw_frame(world);

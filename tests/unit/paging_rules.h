@@ -32,8 +32,9 @@ uint64_t user_slot(uint32_t level);
 uint64_t kernel_slot(uint32_t level);
 uint64_t module_slot(void);
 
-/* Frames: memory; memory that was made this type; 2 MiB of memory, at its first frame. gpas. */
+/* Frames: memory; with a module's instructions in it; memory that was made this type; 2 MiB of memory, at its first frame. gpas. */
 uint64_t memory(void);
+uint64_t module_memory(void);
 uint64_t memory_of(enum frame_type type);
 uint64_t memory_2m(void);
 

@@ -58,6 +58,8 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)
 		return -EINVAL;
 	if (!guest_range_ok(gpa, sizeof(uint64_t)))
 		return -EFAULT;
+	if (paging_world->before_exchange)
+		paging_world->before_exchange(paging_world, gpa, desired);
 	return __atomic_compare_exchange_n((uint64_t *)(paging_world->ram + gpa), expected, desired,
 					   false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 		       ? 0
@@ -77,7 +79,9 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	world->last_slot = slot;
 	if (rule_of(rule)->mandatory)
 		return true;
-	return !world->let_pass && rule != SECPOD_RULE_CODE_NEW;
+	if (SECPOD_RULE_DEFAULT(rule) == SECPOD_ANSWER_LOG)
+		return world->deny_code;
+	return !world->let_pass;
 }
 
 static void flush(void *context)

@@ -54,11 +54,14 @@ struct paging_world {
 	uint32_t refusals[SECPOD_RULE_COUNT];
 	uint32_t last_rule;
 	uint64_t last_slot;
-	bool let_pass; /* answer of all rules that have one: off */
-	uint32_t own;  /* the CPU that the auditor takes for its own */
-	bool mbec;     /* set before pw_open(): the CPUs have mode-based execute control */
+	bool let_pass;	/* answer of all rules that have one: off */
+	bool deny_code; /* answer of those about new code: deny */
+	uint32_t own;	/* the CPU that the auditor takes for its own */
+	bool mbec;	/* set before pw_open(): the CPUs have mode-based execute control */
 	/* What another CPU does while one waits for all to invalidate; not called while it runs. */
 	void (*meanwhile)(struct paging_world *world);
+	/* And just before the entry at gpa becomes next, the lock of its table being held. */
+	void (*before_exchange)(struct paging_world *world, uint64_t gpa, uint64_t next);
 };
 
 /* The one world there is; the fake guest_mem works on it. */

@@ -103,6 +103,7 @@ static void test_module_code_comes_and_goes(void **state)
 	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE, page = pw_frame(&world) << PAGE_SHIFT;
 
 	(void)state;
+	assert_int_equal(pw_poke(&world, 0, page, 0xc3c031), 0);
 	assert_int_equal(
 		pw_map(&world, 0, world.swapper, va, page | PW_KERNEL_RO, 1, PW_KERNEL_TABLE), 0);
 	assert_int_equal(pw_poke(&world, 0, pw_slot(world.swapper, va, 1), page | PW_KERNEL_RX), 0);

@@ -143,7 +143,7 @@ static void test_firmware_code_may_be_writable(void **state)
 
 static void test_code_comes_where_modules_are(void **state)
 {
-	const uint64_t page = memory();
+	const uint64_t page = module_memory();
 
 	(void)state;
 	admits(module_slot(), page | PW_KERNEL_RX);
@@ -237,7 +237,7 @@ static void test_user_and_supervisor_do_not_flip(void **state)
 static void test_users_do_not_map_code(void **state)
 {
 	static const uint64_t bits[] = {PW_USER_RW, PW_USER_RX, PW_USER_RW & ~PTE_RW};
-	const uint64_t module = memory();
+	const uint64_t module = module_memory();
 
 	(void)state;
 	admits(module_slot(), module | PW_KERNEL_RX);

@@ -51,6 +51,8 @@ static const struct {
 	{33, "code-new", false},
 	{34, "code-store", false},
 	{35, "kernel-fetch", false},
+	{36, "code-bpf", false},
+	{37, "code-probe", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)

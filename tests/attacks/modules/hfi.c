@@ -10,7 +10,7 @@
 #define HW_FEEDBACK_PTR_VALID 1ull
 
 static u64 seen;
-static bool changed;
+static bool changed, written;
 
 static int attempt(void)
 {
@@ -19,14 +19,17 @@ static int attempt(void)
 
 	if (result)
 		return result;
+	/* Without a read: what cannot be read may be written all the same. */
+	written = !wrmsrl_safe(HW_FEEDBACK_PTR, base | HW_FEEDBACK_PTR_VALID);
 	changed = attack_msr_keeps(HW_FEEDBACK_PTR, base | HW_FEEDBACK_PTR_VALID, &seen);
 	return 0;
 }
 
 static bool effect(void)
 {
-	attack_detail("IA32_HW_FEEDBACK_PTR read 0x%llx", seen);
-	return changed;
+	attack_detail("IA32_HW_FEEDBACK_PTR %s, read 0x%llx", written ? "written" : "not written",
+		      seen);
+	return changed || written;
 }
 
 static bool possible(void)

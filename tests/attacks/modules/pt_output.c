@@ -6,7 +6,7 @@
 #include <asm/msr.h>
 
 static u64 seen;
-static bool changed;
+static bool changed, written;
 
 static int attempt(void)
 {
@@ -15,14 +15,17 @@ static int attempt(void)
 
 	if (result)
 		return result;
+	/* Without a read: what cannot be read may be written all the same. */
+	written = !wrmsrl_safe(MSR_IA32_RTIT_OUTPUT_BASE, base);
 	changed = attack_msr_keeps(MSR_IA32_RTIT_OUTPUT_BASE, base, &seen);
 	return 0;
 }
 
 static bool effect(void)
 {
-	attack_detail("IA32_RTIT_OUTPUT_BASE read 0x%llx", seen);
-	return changed;
+	attack_detail("IA32_RTIT_OUTPUT_BASE %s, read 0x%llx", written ? "written" : "not written",
+		      seen);
+	return changed || written;
 }
 
 static bool possible(void)

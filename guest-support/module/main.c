@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include <linux/module.h>
+
+#include "secpod.h"
+
+static const struct part {
+	int (*start)(void);
+	void (*stop)(void);
+} parts[] = {
+	{counters_start, counters_stop}, {log_start, log_stop},
+	{device_start, device_stop},	 {power_start, power_stop},
+	{delegate_start, delegate_stop},
+};
+
+static void stop_from(size_t count)
+{
+	while (count--)
+		parts[count].stop();
+}
+
+static int __init secpod_init(void)
+{
+	int error = secpod_find();
+
+	for (size_t i = 0; !error && i < ARRAY_SIZE(parts); i++) {
+		error = parts[i].start();
+		if (error)
+			stop_from(i);
+	}
+	return error;
+}
+
+static void __exit secpod_exit(void)
+{
+	stop_from(ARRAY_SIZE(parts));
+}
+
+module_init(secpod_init);
+module_exit(secpod_exit);
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_DESCRIPTION("SecPod: log, counters and delegation by request");

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * secpod.ko, the guest's side of SecPod:
+ *
+ *	main.c		finds SecPod, starts and stops the parts
+ *	call.c		hypercalls
+ *	log.c		records of the audit log: to the kernel log, and kept for readers
+ *	device.c	/dev/secpod (guest-support/include/secpod_device.h)
+ *	counters.c	/sys/kernel/secpod
+ *	delegate.c	asks for whole address spaces at once, where a store each would trap
+ *	power.c		hibernation is refused
+ *
+ * What the module asks for SecPod judges like anything else at CPL 0: it has no rights of its own.
+ */
+#ifndef SECPOD_MODULE_H
+#define SECPOD_MODULE_H
+
+#include <linux/fs.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "secpod_device.h"
+
+/* ---- call.c */
+
+/*
+ * secpod_find - is SecPod there, of an ABI this module knows, and does it answer hypercalls?
+ * Result: 0; -ENODEV, and one line says why.
+ */
+int secpod_find(void);
+
+/* secpod_call - a hypercall. Result: as the ABI has it; negative errno. */
+long secpod_call(u32 number, u64 a, u64 b, u64 c, u64 d);
+
+/* secpod_get_info, secpod_get_stats - INFO and STATS. Result: 0, negative errno. May sleep. */
+int secpod_get_info(struct secpod_info *info);
+int secpod_get_stats(struct secpod_stats *stats);
+
+/* ---- log.c */
+
+int log_start(void);
+void log_stop(void);
+
+/* Where a reader is: the number of the record it gets next, in the order in which they came here. */
+struct log_reader {
+	u64 next;
+};
+
+void log_reader_init(struct log_reader *reader);
+bool log_has_more(const struct log_reader *reader);
+/* log_next - copy the reader's next record. Result: false: there is none. */
+bool log_next(struct log_reader *reader, struct secpod_record *record);
+extern struct wait_queue_head log_wait;
+
+/* ---- the other parts: 0 or negative errno, which they have said */
+
+int device_start(void);
+void device_stop(void);
+int counters_start(void);
+void counters_stop(void);
+int delegate_start(void);
+void delegate_stop(void);
+int power_start(void);
+void power_stop(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a command has to say, for people or as JSON (RFC 8259): fields, and tables of rows. One
+ * report is one JSON object; a stream of records is one object a line.
+ */
+#ifndef SECPODCTL_REPORT_H
+#define SECPODCTL_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum report_mood { REPORT_PLAIN, REPORT_GOOD, REPORT_BAD, REPORT_WARNING };
+
+struct report {
+	FILE *out;
+	bool json;
+	bool colour;
+	bool any;    /* JSON: a comma comes before the next member */
+	bool in_row; /* JSON: of a table */
+	unsigned int column;
+	const unsigned int *widths; /* of the running table, for people */
+};
+
+void report_begin(struct report *report);
+void report_end(struct report *report);
+
+/* key: of the JSON member; label: for people. */
+void report_text(struct report *report, const char *key, const char *label, const char *value,
+		 enum report_mood mood);
+void report_number(struct report *report, const char *key, const char *label, uint64_t value);
+void report_flag(struct report *report, const char *key, const char *label, bool value);
+
+/*
+ * A table: titles[count] (for people) with their widths in characters, the last one's is not used.
+ * Then for each row report_row(), and for each of its cells report_text(), report_number() or
+ * report_flag(), whose label is not shown.
+ */
+void report_table(struct report *report, const char *key, const char *const *titles,
+		  const unsigned int *widths, unsigned int count);
+void report_row(struct report *report);
+void report_table_end(struct report *report);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Harmless attempts at what SecPod refuses, each of which would change nothing that is in use, were it to succeed;
+ * what it changed is put back.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "guest-support/secpodctl/commands.h"
+
+#define CPUID_FEATURES 1u
+#define MSR_FEATURE_CONTROL 0x3au
+#define MSR_VMX_BASIC 0x480u
+#define MSR_CSTAR 0xc0000083u
+
+enum verdict { HELD, NOT_HELD, NOT_TRIED };
+
+static enum verdict is_locked(const struct guest *guest)
+{
+	return guest_look(guest).phase == SECPOD_PHASE_LOCKED ? HELD : NOT_HELD;
+}
+
+static enum verdict hides_vmx(const struct guest *guest)
+{
+	const uint32_t vmx = 1u << 5;
+
+	return guest->cpuid(CPUID_FEATURES, 0).ecx & vmx ? NOT_HELD : HELD;
+}
+
+static enum verdict hides_vmx_registers(const struct guest *guest)
+{
+	uint64_t value;
+	int error = guest->rdmsr(MSR_VMX_BASIC, &value);
+
+	if (error && error != -EIO)
+		return NOT_TRIED;
+	return error ? HELD : NOT_HELD;
+}
+
+/* Locked, and without VMX: what kvm_intel looks at. */
+static enum verdict shows_vmx_off(const struct guest *guest)
+{
+	const uint64_t lock = 1, vmx = 6;
+	uint64_t value;
+
+	if (guest->rdmsr(MSR_FEATURE_CONTROL, &value))
+		return NOT_TRIED;
+	return (value & (lock | vmx)) == lock ? HELD : NOT_HELD;
+}
+
+static enum verdict refuses_users(const struct guest *guest)
+{
+	return guest->vmcall_faults() ? HELD : NOT_HELD;
+}
+
+/* No 64-bit Intel CPU uses CSTAR: SYSCALL is undefined in 32-bit programs there. Linux sets it all the same. */
+static enum verdict pins_system_calls(const struct guest *guest)
+{
+	const uint64_t other = 0x10;
+	uint64_t value;
+	int error = guest->rdmsr(MSR_CSTAR, &value);
+
+	if (!error)
+		error = guest->wrmsr(MSR_CSTAR, value ^ other);
+	if (error && error != -EIO)
+		return NOT_TRIED;
+	if (!error)
+		(void)guest->wrmsr(MSR_CSTAR, value);
+	return error ? HELD : NOT_HELD;
+}
+
+/* That attempt, or an earlier one, is in the counters. */
+static enum verdict records(const struct guest *guest)
+{
+	struct secpod_stats stats;
+
+	if (guest->stats(&stats) || pins_system_calls(guest) == NOT_TRIED)
+		return NOT_TRIED;
+	return stats.rule[SECPOD_RULE_SYSCALL_MSR] ? HELD : NOT_HELD;
+}
+
+/* clang-format off */
+static const struct {
+	const char *key;
+	enum verdict (*probe)(const struct guest *guest);
+	const char *what;
+} probes[] = {
+	{"locked", is_locked, "the protection is complete"},
+	{"vmx-hidden", hides_vmx, "CPUID does not show VT-x"},
+	{"vmx-registers", hides_vmx_registers, "the capability registers of VMX are not there"},
+	{"vmx-off", shows_vmx_off, "IA32_FEATURE_CONTROL says VMX is off"},
+	{"user-vmcall", refuses_users, "hypercalls are undefined in user mode"},
+	{"system-call-entry", pins_system_calls, "the system-call registers cannot be changed"},
+	{"record", records, "what was refused is on record"},
+};
+/* clang-format on */
+
+int command_selftest(const struct guest *guest, struct report *report,
+		     const struct options *options)
+{
+	static const char *const titles[] = {"probe", "result", ""};
+	static const unsigned int widths[] = {18, 9, 0};
+	static const char *const verdicts[] = {"held", "NOT HELD", "not tried"};
+	bool failed = false, untried = false;
+
+	(void)options;
+	if (!guest_look(guest).present)
+		return absent();
+	report_begin(report);
+	report_table(report, "probes", titles, widths, 3);
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+		const enum verdict verdict = probes[i].probe(guest);
+
+		failed |= verdict == NOT_HELD;
+		untried |= verdict == NOT_TRIED;
+		report_row(report);
+		report_text(report, "probe", "", probes[i].key, REPORT_PLAIN);
+		report_text(report, "result", "", verdicts[verdict],
+			    verdict == HELD ? REPORT_GOOD
+					    : (verdict == NOT_HELD ? REPORT_BAD : REPORT_WARNING));
+		report_text(report, "what", "", probes[i].what, REPORT_PLAIN);
+	}
+	report_table_end(report);
+	report_end(report);
+	if (untried)
+		fputs("secpodctl: \"not tried\" needs root, modprobe msr, modprobe secpod\n",
+		      stderr);
+	return failed ? STATUS_MISSING : STATUS_OK;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* status, lock, policy, stats: what SecPod says of itself. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "guest-support/secpodctl/commands.h"
+
+#define ANSWER_BITS 2u
+#define RULES_A_WORD 32u
+
+static const struct {
+	uint32_t bit;
+	const char *key;
+	const char *label;
+} features[] = {
+	{SECPOD_FEATURE_HYPERCALL, "hypercalls", "Hypercalls:"},
+	{SECPOD_FEATURE_AUDIT, "audit_log", "Audit log:"},
+	{SECPOD_FEATURE_STATS, "debug_statistics", "Debug statistics:"},
+};
+
+static void report_log(struct report *report, const struct secpod_stats *stats)
+{
+	report_number(report, "log_written", "Records written:", stats->log_written);
+	report_number(report, "log_lost", "Records lost:", stats->log_lost);
+}
+
+int command_status(const struct guest *guest, struct report *report, const struct options *options)
+{
+	const struct secpod_seen seen = guest_look(guest);
+	struct secpod_stats stats;
+	char version[24];
+	int error;
+
+	(void)options;
+	report_begin(report);
+	if (!seen.present) {
+		report_text(report, "secpod", "SecPod:", "absent", REPORT_BAD);
+		report_end(report);
+		return STATUS_ABSENT;
+	}
+	snprintf(version, sizeof(version), "%u.%u", seen.major, seen.minor);
+	report_text(report, "secpod", "SecPod:", "present", REPORT_GOOD);
+	report_text(report, "phase", "Phase:", phase_name(seen.phase),
+		    seen.phase == SECPOD_PHASE_LOCKED ? REPORT_GOOD : REPORT_BAD);
+	report_text(report, "abi", "ABI:", version, REPORT_PLAIN);
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		report_flag(report, features[i].key, features[i].label,
+			    seen.features & features[i].bit);
+	error = guest->stats(&stats);
+	report_text(report, "device", "Module:", error ? "not usable" : "usable",
+		    error ? REPORT_WARNING : REPORT_PLAIN);
+	if (!error) {
+		report_number(report, "cpus", "CPUs:", stats.cpus);
+		report_log(report, &stats);
+	}
+	report_end(report);
+	return seen.phase == SECPOD_PHASE_LOCKED ? STATUS_OK : STATUS_UNLOCKED;
+}
+
+int command_lock(const struct guest *guest, struct report *report, const struct options *options)
+{
+	const struct secpod_seen seen = guest_look(guest);
+	int error;
+
+	(void)options;
+	if (!seen.present)
+		return absent();
+	if (seen.phase != SECPOD_PHASE_LOCKED) {
+		error = guest->activate();
+		if (!error)
+			error = guest->lock();
+		if (error)
+			return device_trouble(error);
+	}
+	report_begin(report);
+	report_text(report, "phase", "Phase:", phase_name(guest_look(guest).phase), REPORT_PLAIN);
+	report_end(report);
+	return STATUS_OK;
+}
+
+static uint32_t answer_of(const struct secpod_info *info, uint32_t rule)
+{
+	return (uint32_t)(info->policy[rule / RULES_A_WORD] >>
+			  ANSWER_BITS * (rule % RULES_A_WORD)) &
+	       (SECPOD_ANSWER_COUNT - 1);
+}
+
+static enum report_mood mood_of(uint32_t answer)
+{
+	return answer < SECPOD_ANSWER_DENY ? REPORT_WARNING : REPORT_PLAIN;
+}
+
+int command_policy(const struct guest *guest, struct report *report, const struct options *options)
+{
+	static const char *const titles[] = {"rule", "answer", "mandatory", "refuses"};
+	static const unsigned int widths[] = {18, 6, 9, 0};
+	static const char *const refuses[SECPOD_RULE_COUNT] = {
+#define RULE_REFUSES(id, name, what) what,
+		SECPOD_RULES(RULE_REFUSES)
+#undef RULE_REFUSES
+	};
+	struct secpod_info info;
+	uint32_t rules;
+	int error;
+
+	(void)options;
+	if (!guest_look(guest).present)
+		return absent();
+	error = guest->info(&info);
+	if (error)
+		return device_trouble(error);
+	/* Those that this program and SecPod both know. */
+	rules = info.rule_count < SECPOD_RULE_COUNT ? info.rule_count : SECPOD_RULE_COUNT;
+	report_begin(report);
+	report_table(report, "rules", titles, widths, 4);
+	for (uint32_t rule = 0; rule < rules; rule++) {
+		const uint32_t answer = answer_of(&info, rule);
+
+		report_row(report);
+		report_text(report, "rule", "", rule_name(rule), REPORT_PLAIN);
+		report_text(report, "answer", "", answer_name(answer), mood_of(answer));
+		report_flag(report, "mandatory", "", info.mandatory >> rule & 1);
+		report_text(report, "refuses", "", refuses[rule], REPORT_PLAIN);
+	}
+	report_table_end(report);
+	report_end(report);
+	return STATUS_OK;
+}
+
+static int report_stats(const struct guest *guest, struct report *report)
+{
+	static const char *const titles[] = {"rule", "records"};
+	static const unsigned int widths[] = {18, 0};
+	struct secpod_stats stats;
+	int error = guest->stats(&stats);
+
+	if (error)
+		return device_trouble(error);
+	report_begin(report);
+	report_number(report, "cpus", "CPUs:", stats.cpus);
+	report_number(report, "exits", "VM exits:", stats.exits);
+	report_number(report, "pool_free", "Free pages:", stats.pool_free);
+	report_number(report, "hypercalls", "Hypercalls:", stats.hypercalls);
+	report_log(report, &stats);
+	report_number(report, "log_read", "Records read:", stats.log_read);
+	report_number(report, "console_suppressed", "Lines not shown:", stats.console_suppressed);
+	report_table(report, "rules", titles, widths, 2);
+	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		if (!stats.rule[rule])
+			continue;
+		report_row(report);
+		report_text(report, "rule", "", rule_name(rule), REPORT_PLAIN);
+		report_number(report, "records", "", stats.rule[rule]);
+	}
+	report_table_end(report);
+	report_end(report);
+	return STATUS_OK;
+}
+
+int command_stats(const struct guest *guest, struct report *report, const struct options *options)
+{
+	int status;
+
+	if (!guest_look(guest).present)
+		return absent();
+	status = report_stats(guest, report);
+	for (uint32_t turn = 1; status == STATUS_OK && options->watch &&
+				(!options->watch_turns || turn < options->watch_turns);
+	     turn++) {
+		sleep(options->watch);
+		if (!report->json)
+			putc('\n', report->out);
+		status = report_stats(guest, report);
+	}
+	return status;
+}

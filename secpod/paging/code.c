@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Code comes. At ACTIVATE it is the kernel's image, which is measured and kept; afterwards it comes by the
+ * page, read-only before it is measured and measured before it can be executed.
+ */
+#include <errno.h>
+
+#include "guest-support/include/secpod_abi.h"
+#include "secpod/paging/internal.h"
+#include "vmm/guest_mem.h"
+
+void code_note(struct paging *paging, uint64_t frame, uint64_t va)
+{
+	frame_note_place(&paging->frames, frame, va);
+}
+
+/* Who has code made, by what is in the page before: nothing else in the page tells it. */
+enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
+
+static const uint8_t origin_rule[] = {
+	[ORIGIN_MODULE] = SECPOD_RULE_CODE_NEW,
+	[ORIGIN_BPF] = SECPOD_RULE_CODE_BPF,
+	[ORIGIN_PROBE] = SECPOD_RULE_CODE_PROBE,
+};
+
+/*
+ * BPF has pages of INT3 that programs are written to later (bpf_prog_pack), kprobes pages of nothing for the
+ * instructions they have moved (alloc_insn_page). What modules and ftrace bring is complete.
+ */
+static enum origin origin_of(const uint64_t *page)
+{
+	const uint64_t int3 = 0xccccccccccccccccULL;
+
+	for (uint32_t i = 1; i < PT_ENTRIES; i++) {
+		if (page[i] != page[0])
+			return ORIGIN_MODULE;
+	}
+	if (page[0] == int3)
+		return ORIGIN_BPF;
+	return page[0] == 0 ? ORIGIN_PROBE : ORIGIN_MODULE;
+}
+
+/*
+ * At ACTIVATE BPF has programs in its first page already (ptp_classifier_init): what is behind them is INT3,
+ * as it is behind no function.
+ */
+static bool is_begun(const uint64_t *page)
+{
+	const uint64_t int3 = 0xccccccccccccccccULL;
+
+	for (uint32_t i = PT_ENTRIES - 8; i < PT_ENTRIES; i++) {
+		if (page[i] != int3)
+			return false;
+	}
+	return true;
+}
+
+static int note_frame(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+{
+	const uint64_t word = frame_read(&paging->frames, frame);
+	const enum frame_type type = frame_word_type(word);
+	int error;
+
+	if (type != FRAME_CODE && type != FRAME_CODE_DYN)
+		return 0;
+	error = guest_read(frame << PAGE_SHIFT, cpu->code, PAGE_SIZE);
+	if (error)
+		return error;
+	if (type == FRAME_CODE)
+		text_measure(&paging->text, frame_word_place(word), cpu->code);
+	else if (is_begun(cpu->code) || origin_of(cpu->code) != ORIGIN_MODULE)
+		frame_mark(&paging->frames, frame, FRAME_FLUID);
+	return 0;
+}
+
+int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
+{
+	const struct paging_range *image = &paging->image;
+	int error = text_measure_begin(&paging->text, image->begin, image->end - image->begin);
+
+	for (uint64_t i = 0; !error && i < paging->frames.count; i++)
+		error = note_frame(paging, cpu, i);
+	return error;
+}
+
+static uint64_t first_of(const uint8_t *digest)
+{
+	uint64_t value = 0;
+
+	for (uint32_t i = 0; i < sizeof(value); i++)
+		value = value << 8 | digest[i];
+	return value;
+}
+
+/* It cannot be written any more, nor be executed yet. */
+static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame, uint64_t va)
+{
+	uint8_t digest[SHA256_BYTES];
+	enum origin origin;
+	int error = guest_read(frame << PAGE_SHIFT, cpu->code, PAGE_SIZE);
+
+	if (error)
+		return error;
+	origin = origin_of(cpu->code);
+	sha256(cpu->code, PAGE_SIZE, digest);
+	if (paging->ops.refuse(paging->ops.context, origin_rule[origin], frame << PAGE_SHIFT,
+			       first_of(digest), va))
+		return -EPERM;
+	if (origin != ORIGIN_MODULE)
+		frame_mark(&paging->frames, frame, FRAME_FLUID);
+	text_forget(&paging->text, va);
+	return 0;
+}
+
+int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
+	       uint64_t frame)
+{
+	int error;
+
+	if (!guest_range_ok(frame << PAGE_SHIFT, PAGE_SIZE))
+		return -EFAULT;
+	/* Another CPU has just made something of it. */
+	if (frame_claim(&paging->frames, frame, FRAME_CODE_LEVEL, frame_place_of(place->va)))
+		return -EAGAIN;
+	error = paging_protect(paging, frame, FRAME_CODE_DYN);
+	if (error >= 0) {
+		paging_flush(paging);
+		error = examine(paging, cpu, frame, place->va);
+	}
+	if (error < 0) {
+		(void)paging_protect(paging, frame, FRAME_NONE);
+		frame_unclaim(&paging->frames, frame);
+		return error;
+	}
+	frame_admit(&paging->frames, frame);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256 of whole blocks: what code is measured with. Pure. FIPS 180-4, "SHA-256". */
+#ifndef SECPOD_SECPOD_TEXT_SHA256_H
+#define SECPOD_SECPOD_TEXT_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHA256_BYTES 32u
+#define SHA256_BLOCK 64u
+
+/* sha256 - the digest of len bytes. */
+void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES]);
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+#include "secpod/text/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SITES_PER_PAGE (PAGE_SIZE / sizeof(struct text_site))
+
+int text_init(struct text *text, struct page_pool *pool)
+{
+	*text = (struct text){.pool = pool};
+	text->bucket = page_pool_alloc_contiguous(
+		pool, TEXT_BUCKETS * sizeof(*text->bucket) / PAGE_SIZE, 1);
+	return text->bucket ? 0 : -ENOMEM;
+}
+
+/* ---- sites */
+
+static struct text_site *site_of(struct text *text, uint32_t number)
+{
+	const uint32_t index = number - 1;
+
+	return &text->page[index / SITES_PER_PAGE][index % SITES_PER_PAGE];
+}
+
+/* Sites that are near to each other share a bucket: of so many bytes. */
+#define LINE 16ULL
+
+static uint32_t *bucket_of(const struct text *text, uint64_t va)
+{
+	return &text->bucket[(va / LINE ^ va >> 16) % TEXT_BUCKETS];
+}
+
+static struct text_site *find(struct text *text, uint64_t va)
+{
+	uint32_t number = *bucket_of(text, va);
+
+	while (number) {
+		struct text_site *site = site_of(text, number);
+
+		if (site->patch.va == va)
+			return site;
+		number = site->next;
+	}
+	return NULL;
+}
+
+static bool more_sites(struct text *text)
+{
+	struct text_site *page;
+
+	if (text->pages == TEXT_SITE_PAGES_MAX)
+		return false;
+	page = page_pool_alloc(text->pool);
+	if (!page)
+		return false;
+	text->page[text->pages++] = page;
+	for (uint32_t i = 0; i < SITES_PER_PAGE; i++) {
+		page[i].next = text->free;
+		text->free = (text->pages - 1) * (uint32_t)SITES_PER_PAGE + i + 1;
+	}
+	return true;
+}
+
+static struct text_site *add(struct text *text, uint64_t va)
+{
+	uint32_t *bucket = bucket_of(text, va);
+	struct text_site *site;
+	uint32_t number;
+
+	if (!text->free && !more_sites(text))
+		return NULL;
+	number = text->free;
+	site = site_of(text, number);
+	text->free = site->next;
+	*site = (struct text_site){.patch.va = va, .next = *bucket};
+	*bucket = number;
+	text->sites++;
+	return site;
+}
+
+static void drop(struct text *text, uint64_t va)
+{
+	uint32_t *link = bucket_of(text, va);
+
+	while (*link) {
+		const uint32_t number = *link;
+		struct text_site *site = site_of(text, number);
+
+		if (site->patch.va == va) {
+			*link = site->next;
+			*site = (struct text_site){.next = text->free};
+			text->free = number;
+			text->sites--;
+			return;
+		}
+		link = &site->next;
+	}
+}
+
+/* The last site in [begin, end); NULL: there is none. */
+static struct text_site *last_in(struct text *text, uint64_t begin, uint64_t end)
+{
+	for (uint64_t line = (end - 1) & ~(LINE - 1); line + LINE > begin; line -= LINE) {
+		struct text_site *last = NULL;
+
+		for (uint32_t number = *bucket_of(text, line); number;) {
+			struct text_site *site = site_of(text, number);
+
+			if (site->patch.va - begin < end - begin &&
+			    (!last || site->patch.va > last->patch.va))
+				last = site;
+			number = site->next;
+		}
+		if (last)
+			return last;
+	}
+	return NULL;
+}
+
+static void drop_all(struct text *text, uint64_t begin, uint64_t end)
+{
+	const struct text_site *site;
+
+	while (text->sites && (site = last_in(text, begin, end)) != NULL)
+		drop(text, site->patch.va);
+}
+
+/* ---- stores. Sites do not overlap: what is kept of each is what was measured. */
+
+struct judged {
+	struct text *text;
+	const struct text_code *code;
+	uint64_t va;
+	const uint8_t *bytes;
+	uint32_t count;
+};
+
+/* As much as there is of it: code may end there. */
+static void read_around(const struct text_code *code, uint64_t va, uint8_t *to)
+{
+	const size_t in_page = PAGE_SIZE - (va & ~PAGE_MASK);
+
+	memset(to, 0, PATCH_BYTES);
+	if (code->read(code->context, va, to, PATCH_BYTES) && in_page < PATCH_BYTES)
+		(void)code->read(code->context, va, to, in_page);
+}
+
+static struct patch_targets targets_of(const struct text_code *code)
+{
+	return (struct patch_targets){code->is_code, code->context};
+}
+
+/* Put back what of the site lies in the len bytes at va. */
+static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes, uint64_t len)
+{
+	for (uint32_t i = 0; i < patch->extent; i++) {
+		if (patch->va + i - va < len)
+			bytes[patch->va + i - va] = patch->original[i];
+	}
+}
+
+/* A site where there was none. */
+static struct text_site *new_site(const struct judged *j)
+{
+	struct text_site *site = add(j->text, j->va);
+	uint64_t end = j->va + PATCH_BYTES;
+	const struct text_site *other;
+
+	if (!site)
+		return NULL;
+	read_around(j->code, j->va, site->patch.original);
+	while ((other = last_in(j->text, j->va + 1, end)) != NULL) {
+		restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+		end = other->patch.va;
+	}
+	return site;
+}
+
+/* INT3 opens a site. */
+static int open_site(const struct judged *j, struct text_site *site)
+{
+	const bool known = site != NULL;
+	int error;
+
+	if (!known)
+		site = new_site(j);
+	if (!site)
+		return -ENOMEM;
+	error = j->code->write(j->code->context);
+	if (!error) {
+		site->state = PATCH_OPEN;
+		if (site->patch.extent == 0)
+			site->patch.extent = 1;
+	} else if (!known) {
+		drop(j->text, j->va);
+	}
+	return error;
+}
+
+/*
+ * Sites behind the first byte of this one, up to end. INT3 that nothing followed may have been a byte of
+ * this one (the displacement of a short jump), and is part of it then.
+ */
+static bool meets_another(const struct judged *j, uint64_t first, uint64_t end)
+{
+	const struct text_site *other;
+
+	while (end > first + 1 && (other = last_in(j->text, first + 1, end)) != NULL) {
+		if (other->state != PATCH_OPEN || other->patch.extent > 1)
+			return true;
+		end = other->patch.va;
+	}
+	return false;
+}
+
+static void absorb(const struct judged *j, uint64_t first, uint64_t end)
+{
+	if (end > first + 1)
+		drop_all(j->text, first + 1, end);
+}
+
+/* The first byte: the site is judged whole. */
+static int close_site(const struct judged *j, struct text_site *site)
+{
+	const struct patch_targets targets = targets_of(j->code);
+	uint32_t extent = site->patch.extent > j->count ? site->patch.extent : j->count;
+	uint8_t now[PATCH_BYTES];
+	enum patch_state state;
+	int error;
+
+	read_around(j->code, j->va, now);
+	memcpy(now, j->bytes, j->count);
+	state = patch_judge(&site->patch, now, &extent, &targets);
+	if (state == PATCH_REFUSED || meets_another(j, j->va, j->va + extent))
+		return -EACCES;
+	error = j->code->write(j->code->context);
+	if (error)
+		return error;
+	absorb(j, j->va, j->va + extent);
+	site->state = (uint8_t)state;
+	site->patch.extent = (uint8_t)extent;
+	if (state == PATCH_ORIGINAL)
+		drop(j->text, site->patch.va);
+	return 0;
+}
+
+/* Bytes behind the INT3 of an open site. */
+static int fill_site(const struct judged *j, struct text_site *site)
+{
+	const struct patch_targets targets = targets_of(j->code);
+	const uint32_t first = (uint32_t)(j->va - site->patch.va);
+	int error;
+
+	if (meets_another(j, site->patch.va, j->va + j->count) ||
+	    !patch_tail_judge(&site->patch, first, j->count, j->bytes, &targets))
+		return -EACCES;
+	error = j->code->write(j->code->context);
+	if (error)
+		return error;
+	absorb(j, site->patch.va, j->va + j->count);
+	if (site->patch.extent < first + j->count)
+		site->patch.extent = (uint8_t)(first + j->count);
+	return 0;
+}
+
+/* A byte that is patched without INT3: the LOCK prefix, when a second CPU comes or the last but one goes. */
+static int swap_prefix(const struct judged *j, struct text_site *site)
+{
+	uint8_t before;
+	int error;
+
+	if (j->count != 1 || j->code->read(j->code->context, j->va, &before, 1) ||
+	    !patch_is_prefix_swap(before, j->bytes[0]))
+		return -EACCES;
+	if (site)
+		return close_site(j, site);
+	site = new_site(j);
+	if (!site)
+		return -ENOMEM;
+	error = close_site(j, site);
+	if (error)
+		drop(j->text, j->va);
+	return error;
+}
+
+static int judge(const struct judged *j)
+{
+	struct text_site *site = find(j->text, j->va), *before;
+	const bool int3 = j->count == 1 && j->bytes[0] == PATCH_INT3;
+
+	if (site && int3)
+		return open_site(j, site);
+	if (site && site->state == PATCH_OPEN)
+		return close_site(j, site);
+	before = site ? NULL : last_in(j->text, j->va - PATCH_BYTES + 1, j->va);
+	/* INT3 right behind what has been patched of it is taken for a site of its own. */
+	if (before && before->state == PATCH_OPEN &&
+	    (!int3 || before->patch.va + before->patch.extent > j->va))
+		return fill_site(j, before);
+	if (before && before->patch.va + before->patch.extent > j->va)
+		return -EACCES;
+	return int3 ? open_site(j, NULL) : swap_prefix(j, site);
+}
+
+static bool is_same(const struct judged *j)
+{
+	uint8_t now[PATCH_BYTES];
+
+	return !j->code->read(j->code->context, j->va, now, j->count) &&
+	       !memcmp(now, j->bytes, j->count);
+}
+
+int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
+	       uint32_t count)
+{
+	const struct judged j = {text, code, va, bytes, count};
+	int error;
+
+	if (count == 0 || count > sizeof(uint64_t))
+		return -EINVAL;
+	spin_lock(&text->lock);
+	error = judge(&j);
+	/* Storing the same again changes nothing, whoever does it. */
+	if (error == -EACCES && is_same(&j))
+		error = code->write(code->context);
+	if (!error)
+		text->stats.patches++;
+	else if (error == -EACCES)
+		text->stats.refused++;
+	spin_unlock(&text->lock);
+	return error;
+}
+
+void text_forget(struct text *text, uint64_t va)
+{
+	va &= PAGE_MASK;
+	spin_lock(&text->lock);
+	drop_all(text, va, va + PAGE_SIZE);
+	spin_unlock(&text->lock);
+}
+
+int text_site_at(struct text *text, uint32_t index, struct text_site *site)
+{
+	const uint32_t numbers = text->pages * (uint32_t)SITES_PER_PAGE;
+	int error = -ENOENT;
+
+	spin_lock(&text->lock);
+	for (uint32_t number = 1; error && number <= numbers; number++) {
+		const struct text_site *at = site_of(text, number);
+
+		if (at->patch.va && index-- == 0) {
+			*site = *at;
+			error = 0;
+		}
+	}
+	spin_unlock(&text->lock);
+	return error;
+}
+
+/* ---- measurement */
+
+int text_measure_begin(struct text *text, uint64_t begin, uint64_t bytes)
+{
+	const uint64_t size = bytes / PAGE_SIZE * sizeof(*text->digest);
+
+	if (!bytes || (begin | bytes) % PAGE_SIZE)
+		return -EINVAL;
+	text->digest =
+		page_pool_alloc_contiguous(text->pool, (size + PAGE_SIZE - 1) / PAGE_SIZE, 1);
+	if (!text->digest)
+		return -ENOMEM;
+	text->begin = begin;
+	text->bytes = bytes;
+	return 0;
+}
+
+static uint8_t *digest_of(const struct text *text, uint64_t va)
+{
+	return va - text->begin < text->bytes ? text->digest[(va - text->begin) / PAGE_SIZE] : NULL;
+}
+
+void text_measure(struct text *text, uint64_t va, const void *page)
+{
+	uint8_t *digest = digest_of(text, va);
+
+	if (!digest)
+		return;
+	sha256(page, PAGE_SIZE, digest);
+	text->stats.measured++;
+}
+
+int text_verify(struct text *text, uint64_t va, uint8_t *page)
+{
+	static const uint8_t none[SHA256_BYTES];
+	const uint8_t *digest = digest_of(text, va &= PAGE_MASK);
+	uint64_t end = va + PAGE_SIZE;
+	const struct text_site *site;
+	uint8_t now[SHA256_BYTES];
+
+	if (!digest || !memcmp(digest, none, sizeof(none)))
+		return -ENOENT;
+	spin_lock(&text->lock);
+	while ((site = last_in(text, va - PATCH_BYTES, end)) != NULL) {
+		restore(&site->patch, va, page, PAGE_SIZE);
+		end = site->patch.va;
+	}
+	spin_unlock(&text->lock);
+	sha256(page, PAGE_SIZE, now);
+	return memcmp(now, digest, sizeof(now)) ? -EACCES : 0;
+}

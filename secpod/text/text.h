@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's text after ACTIVATE: what each page of the image was when it was measured, and the sites
+ * where Linux has patched it since. A site is kept from its first patch until it is again what it
+ * was. Pure: code is read and written through struct text_code.
+ *
+ * text_store() judges and carries out one store at a time; text->lock serialises them, as Linux's
+ * text_mutex does. It is held in root mode only, and nobody who holds it waits for a CPU in the guest.
+ */
+#ifndef SECPOD_SECPOD_TEXT_TEXT_H
+#define SECPOD_SECPOD_TEXT_TEXT_H
+
+#include "secpod/text/patch.h"
+#include "secpod/text/sha256.h"
+#include "vmm/addr.h"
+#include "vmm/page_pool.h"
+#include "vmm/spinlock.h"
+
+#define TEXT_BUCKETS 4096u
+#define TEXT_SITE_PAGES_MAX 512u
+
+struct text_site {
+	struct patch_site patch;
+	uint8_t state; /* enum patch_state */
+	uint32_t next; /* in its bucket, or of those free; 0: the last one */
+};
+
+struct text_stats {
+	uint64_t patches;  /* stores that were admitted */
+	uint64_t refused;  /* that were no patch */
+	uint64_t measured; /* pages of the image */
+};
+
+struct text {
+	struct spinlock lock;
+	struct page_pool *pool;
+	uint32_t *bucket;			     /* TEXT_BUCKETS, by address */
+	struct text_site *page[TEXT_SITE_PAGES_MAX]; /* sites by number, from 1 */
+	uint32_t pages;
+	uint32_t free; /* first one */
+	uint32_t sites;
+
+	uint64_t begin; /* of the image, linear */
+	uint64_t bytes;
+	uint8_t (*digest)[SHA256_BYTES]; /* by page of the image; zero: no code */
+	struct text_stats stats;
+};
+
+/* How code is reached; addresses are the kernel's own, not those it is written through. */
+struct text_code {
+	/* Read len bytes of kernel code. Result: 0; negative: some of it is none. */
+	int (*read)(void *context, uint64_t va, uint8_t *to, size_t len);
+	/* Make the store that is judged. Result: 0; negative: it is not made. */
+	int (*write)(void *context);
+	bool (*is_code)(void *context, uint64_t va);
+	void *context;
+};
+
+/* text_init - no site, nothing measured. Result: 0, -ENOMEM. */
+int text_init(struct text *text, struct page_pool *pool);
+
+/*
+ * text_measure_begin - room for the digests of an image of so many bytes at begin (linear). Result: 0, -EINVAL,
+ * -ENOMEM.
+ * text_measure - note the digest of the page of code (PAGE_SIZE bytes) at va.
+ */
+int text_measure_begin(struct text *text, uint64_t begin, uint64_t bytes);
+void text_measure(struct text *text, uint64_t va, const void *page);
+
+/*
+ * text_store - count bytes (1 to 8) of kernel code at va are to become bytes[]: judge it, and make it.
+ * Result: 0; -EACCES: it is no patch that Linux makes; -ENOMEM: no room for one more site; and
+ * what write() returns.
+ */
+int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
+	       uint32_t count);
+
+/* text_forget - code of another origin comes to the page at va: what was patched there is of no matter. */
+void text_forget(struct text *text, uint64_t va);
+
+/*
+ * text_site_at - *site becomes the index-th site in use, in no order. Result: 0; -ENOENT: there are not so
+ * many.
+ */
+int text_site_at(struct text *text, uint32_t index, struct text_site *site);
+
+/*
+ * text_verify - is the page of code at va (PAGE_SIZE bytes, as it is now) what was measured, but for the
+ * sites that are patched? Those are put back in page[]. Result: 0; -EACCES: it is not; -ENOENT: it was not
+ * measured.
+ */
+int text_verify(struct text *text, uint64_t va, uint8_t *page);
+
+#endif

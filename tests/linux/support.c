@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* guest-support/ on a real kernel: the module, its device and counters, and secpodctl over them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "guest.h"
+#include "phases.h"
+#include "guest-support/include/secpod_device.h"
+
+#define MODULE "secpod"
+#define PARAMETERS "log_interval=50"
+#define COUNTERS "/sys/kernel/secpod/"
+#define MSR_CSTAR 0xc0000083u
+#define TEXT_SIZE 16384u
+#define WAIT_MS 5000
+
+/* What secpodctl says and exits with; -1: it did not end by itself. */
+static int secpodctl(char *const *arguments, char *text, size_t size)
+{
+	int ends[2], status;
+	size_t length = 0;
+	ssize_t n = 1;
+	pid_t child;
+
+	if (pipe(ends))
+		return -1;
+	child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		execv("/bin/secpodctl-static", arguments);
+		_exit(127);
+	}
+	close(ends[1]);
+	while (n > 0 && length < size - 1) {
+		n = read(ends[0], text + length, size - 1 - length);
+		length += n > 0 ? (size_t)n : 0;
+	}
+	text[length] = '\0';
+	close(ends[0]);
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+#define RUN(text, ...) \
+	secpodctl((char *[]){(char *)"secpodctl", __VA_ARGS__, NULL}, text, sizeof(text))
+
+/* What SecPod refuses to a root user: another system-call entry. */
+static int provoke(void)
+{
+	int msr = open("/dev/cpu/0/msr", O_RDWR | O_CLOEXEC);
+	uint64_t value;
+
+	CHECK(msr >= 0);
+	CHECK(pread(msr, &value, sizeof(value), MSR_CSTAR) == sizeof(value));
+	value ^= 0x10;
+	errno = 0;
+	CHECK(pwrite(msr, &value, sizeof(value), MSR_CSTAR) < 0 && errno == EIO);
+	return close(msr);
+}
+
+/* A record of that rule that comes in time; others may come before. */
+static int wait_for(int device, uint8_t rule, struct secpod_record *record)
+{
+	struct pollfd ready = {.fd = device, .events = POLLIN};
+
+	do {
+		CHECK(poll(&ready, 1, WAIT_MS) == 1 && (ready.revents & POLLIN));
+		CHECK(read(device, record, sizeof(*record)) == sizeof(*record));
+	} while (record->rule != rule);
+	return 0;
+}
+
+static int device(void)
+{
+	int first = open(SECPOD_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int second = open(SECPOD_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct secpod_record record, again;
+	struct secpod_stats before, after;
+	struct secpod_info info;
+	struct pollfd ready = {.fd = second, .events = POLLIN};
+	char *volatile nowhere = (char *)8;
+	uint8_t byte;
+
+	CHECK(first >= 0 && second >= 0);
+	CHECK(ioctl(first, SECPOD_IOC_INFO, &info) == 0);
+	CHECK(info.phase == SECPOD_PHASE_LOCKED && info.rule_count == SECPOD_RULE_COUNT);
+	CHECK(ioctl(first, SECPOD_IOC_INFO, NULL) < 0 && errno == EFAULT);
+	CHECK(ioctl(first, _IO('S', 0x7f), 0) < 0 && errno == ENOTTY);
+	CHECK(ioctl(first, SECPOD_IOC_LOCK, 0) == 0);
+	CHECK(read(first, &byte, sizeof(byte)) < 0 && errno == EINVAL);
+
+	CHECK(ioctl(first, SECPOD_IOC_STATS, &before) == 0);
+	CHECK(provoke() == 0);
+	CHECK(ioctl(first, SECPOD_IOC_STATS, &after) == 0);
+	CHECK(after.rule[SECPOD_RULE_SYSCALL_MSR] == before.rule[SECPOD_RULE_SYSCALL_MSR] + 1);
+	/* Each open file gets each record. */
+	CHECK(wait_for(first, SECPOD_RULE_SYSCALL_MSR, &record) == 0);
+	CHECK(wait_for(second, SECPOD_RULE_SYSCALL_MSR, &again) == 0);
+	CHECK(memcmp(&record, &again, sizeof(record)) == 0);
+	CHECK(record.answer == SECPOD_ANSWER_DENY && record.detail[2] == MSR_CSTAR);
+	while (read(first, &record, sizeof(record)) == sizeof(record))
+		continue;
+	CHECK(errno == EAGAIN);
+	/* A record that did not arrive is not lost. */
+	CHECK(provoke() == 0);
+	CHECK(poll(&ready, 1, WAIT_MS) == 1);
+	CHECK(read(second, nowhere, sizeof(record)) < 0 && errno == EFAULT);
+	CHECK(wait_for(second, SECPOD_RULE_SYSCALL_MSR, &record) == 0);
+	return close(first) | close(second);
+}
+
+static int counters(void)
+{
+	char text[32];
+
+	CHECK(get_text(COUNTERS "phase", text, sizeof(text)) == 0 && !strcmp(text, "LOCKED\n"));
+	CHECK(get_number(COUNTERS "cpus") >= 1);
+	CHECK(get_number(COUNTERS "rules/syscall-msr") >= 1);
+	CHECK(get_number(COUNTERS "log_lost") == 0);
+	CHECK(get_number(COUNTERS "log_written") >= get_number(COUNTERS "log_read"));
+	return 0;
+}
+
+static int program(void)
+{
+	static char text[TEXT_SIZE];
+
+	CHECK(RUN(text, (char *)"status") == 0 && strstr(text, "LOCKED"));
+	CHECK(RUN(text, (char *)"--json", (char *)"status") == 0);
+	CHECK(strstr(text, "\"phase\": \"LOCKED\"") && strstr(text, "\"device\": \"usable\""));
+	CHECK(RUN(text, (char *)"selftest") == 0 && !strstr(text, "not tried"));
+	CHECK(RUN(text, (char *)"check") == 0);
+	CHECK(RUN(text, (char *)"policy") == 0 && strstr(text, "syscall-msr"));
+	CHECK(RUN(text, (char *)"stats") == 0 && strstr(text, "syscall-msr"));
+	CHECK(RUN(text, (char *)"log") == 0 && strstr(text, "syscall-msr deny"));
+	CHECK(RUN(text, (char *)"lock") == 0);
+	CHECK(RUN(text, (char *)"nonsense") == 2);
+	return 0;
+}
+
+/* Without the module secpodctl has what CPUID says. */
+static int program_alone(void)
+{
+	static char text[TEXT_SIZE];
+
+	CHECK(RUN(text, (char *)"status") == 0 && strstr(text, "not usable"));
+	CHECK(RUN(text, (char *)"stats") == 5);
+	return 0;
+}
+
+static int under_secpod(void)
+{
+	CHECK(program_alone() == 0);
+	CHECK(load_module("msr", "", true) == 0);
+	for (int round = 0; round < 2; round++) {
+		CHECK(load_module(MODULE, PARAMETERS, false) == 0);
+		CHECK(device() == 0);
+		CHECK(counters() == 0);
+		CHECK(program() == 0);
+		/* It can go, and come again. */
+		CHECK(unload_module(MODULE) == 0);
+		CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
+	}
+	return load_module(MODULE, PARAMETERS, false);
+}
+
+/* The module has nothing to do, and says so; nothing is left of it. */
+static int without(void)
+{
+	static char text[TEXT_SIZE];
+
+	CHECK(load_module(MODULE, "", false) == -ENODEV);
+	CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
+	CHECK(RUN(text, (char *)"status") == 3 && RUN(text, (char *)"selftest") == 3);
+	return 0;
+}
+
+int support_main(void)
+{
+	return strcmp(guest_signature(), SECPOD_SIGNATURE) == 0 ? under_secpod() : without();
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores to the kernel's text as Linux makes them, and as it does not. */
+#include "secpod/text/text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BEGIN 0xffffffff81000000ULL
+#define PAGES 4u
+#define POOL_PAGES 64u
+#define SITE (BEGIN + 0x100)
+#define EDGE (BEGIN + PAGE_SIZE - 2)
+
+static struct page_pool pool;
+static struct text text;
+static uint8_t *memory;
+static uint8_t image[PAGES * PAGE_SIZE];
+static uint32_t writes;
+static int write_error;
+
+/* The store that is under way. */
+static struct {
+	uint64_t va;
+	const uint8_t *bytes;
+	uint32_t count;
+} now;
+
+static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
+{
+	(void)context;
+	if (va < BEGIN || va - BEGIN + len > sizeof(image))
+		return -EFAULT;
+	memcpy(to, image + (va - BEGIN), len);
+	return 0;
+}
+
+static int write_code(void *context)
+{
+	(void)context;
+	if (write_error)
+		return write_error;
+	memcpy(image + (now.va - BEGIN), now.bytes, now.count);
+	writes++;
+	return 0;
+}
+
+static bool is_code(void *context, uint64_t va)
+{
+	(void)context;
+	return va >= BEGIN && va < BEGIN + sizeof(image);
+}
+
+static const struct text_code code = {read_code, write_code, is_code, NULL};
+
+static int store(uint64_t va, const void *bytes, uint32_t count)
+{
+	now.va = va;
+	now.bytes = bytes;
+	now.count = count;
+	return text_store(&text, &code, va, bytes, count);
+}
+
+static int open_text(void **state)
+{
+	(void)state;
+	memory = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
+	assert_non_null(memory);
+	assert_int_equal(page_pool_init(&pool, (uint64_t)(uintptr_t)memory, POOL_PAGES * PAGE_SIZE),
+			 0);
+	assert_int_equal(text_init(&text, &pool), 0);
+	assert_int_equal(text_measure_begin(&text, BEGIN, sizeof(image)), 0);
+	memset(image, 0x48, sizeof(image));
+	memcpy(image + 0x100, "\x0f\x1f\x44\x00\x00", 5);
+	image[0x200] = 0xf0;
+	memcpy(image + PAGE_SIZE - 2, "\x0f\x1f\x44\x00\x00", 5);
+	for (uint32_t i = 0; i < PAGES - 1; i++)
+		text_measure(&text, BEGIN + i * PAGE_SIZE, image + i * PAGE_SIZE);
+	writes = 0;
+	write_error = 0;
+	return 0;
+}
+
+static int close_text(void **state)
+{
+	(void)state;
+	free(memory);
+	return 0;
+}
+
+/* Is the page what was measured, but for admitted patches? */
+static int verified(uint64_t va)
+{
+	static uint8_t page[PAGE_SIZE];
+
+	memcpy(page, image + ((va & PAGE_MASK) - BEGIN), PAGE_SIZE);
+	return text_verify(&text, va, page);
+}
+
+static void patch(uint64_t va, const uint8_t *bytes)
+{
+	assert_int_equal(store(va, "\xcc", 1), 0);
+	assert_int_equal(store(va + 1, bytes + 1, 4), 0);
+	assert_int_equal(store(va, bytes, 1), 0);
+}
+
+static void a_site_is_patched_and_put_back(void **state)
+{
+	struct text_site site;
+
+	(void)state;
+	patch(SITE, (const uint8_t *)"\xe8\x00\x01\x00\x00");
+	assert_memory_equal(image + 0x100, "\xe8\x00\x01\x00\x00\x48", 6);
+	assert_int_equal(text.sites, 1);
+	assert_int_equal(text_site_at(&text, 0, &site), 0);
+	assert_int_equal(site.patch.va, SITE);
+	assert_int_equal(site.state, PATCH_CALL);
+	assert_memory_equal(site.patch.original, "\x0f\x1f\x44\x00\x00", 5);
+	assert_int_equal(text_site_at(&text, 1, &site), -ENOENT);
+	assert_int_equal(verified(SITE), 0);
+	patch(SITE, (const uint8_t *)"\x0f\x1f\x44\x00\x00");
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(verified(SITE), 0);
+	assert_int_equal(text.stats.refused, 0);
+}
+
+static void byte_by_byte_and_across_pages(void **state)
+{
+	const uint8_t *jump = (const uint8_t *)"\xe9\x10\x00\x00\x00";
+
+	(void)state;
+	assert_int_equal(store(EDGE, "\xcc", 1), 0);
+	for (uint32_t i = 1; i < 5; i++)
+		assert_int_equal(store(EDGE + i, jump + i, 1), 0);
+	assert_int_equal(store(EDGE, jump, 1), 0);
+	assert_memory_equal(image + PAGE_SIZE - 2, jump, 5);
+	assert_int_equal(verified(EDGE), 0);
+	assert_int_equal(verified(EDGE + PAGE_SIZE), 0);
+}
+
+static void a_probe_stays_armed_beside_another(void **state)
+{
+	(void)state;
+	assert_int_equal(store(BEGIN + 0x300, "\xcc", 1), 0);
+	assert_int_equal(store(BEGIN + 0x304, "\xcc", 1), 0);
+	assert_int_equal(text.sites, 2);
+	assert_int_equal(store(BEGIN + 0x300, "\x48", 1), 0);
+	assert_int_equal(store(BEGIN + 0x304, "\x48", 1), 0);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(verified(BEGIN), 0);
+}
+
+static void lock_is_swapped_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(store(BEGIN + 0x200, "\x3e", 1), 0);
+	assert_int_equal(text.sites, 1);
+	assert_int_equal(verified(BEGIN), 0);
+	assert_int_equal(store(BEGIN + 0x200, "\xf0", 1), 0);
+	assert_int_equal(text.sites, 0);
+}
+
+static void what_is_no_patch_changes_nothing(void **state)
+{
+	static const struct {
+		uint64_t va;
+		uint32_t count;
+		uint8_t bytes[8];
+	} rows[] = {
+		/* Without INT3 first: whole, the first byte, a byte, the last of a NOP. */
+		{SITE, 5, {0xe8, 0x00, 0x01, 0x00, 0x00}},
+		{SITE, 1, {0xe8}},
+		{SITE, 1, {0x90}},
+		{SITE + 4, 1, {0x90}},
+		{BEGIN + 0x400, 1, {0x90}},
+		{BEGIN + 0x400, 2, {0x90, 0x90}},
+		{BEGIN + 0x400, 1, {0xc3}},
+		{BEGIN + 0x400, 1, {0xf0}},
+		{BEGIN + 0x200, 1, {0x90}},
+		/* Several at a time that begin with INT3. */
+		{BEGIN + 0x400, 2, {0xcc, 0xc3}},
+	};
+	static uint8_t before[sizeof(image)];
+
+	(void)state;
+	memcpy(before, image, sizeof(before));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (store(rows[i].va, rows[i].bytes, rows[i].count) != -EACCES)
+			fail_msg("row %zu", i);
+	}
+	assert_memory_equal(image, before, sizeof(before));
+	assert_int_equal(writes, 0);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(text.stats.refused, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void behind_int3_only_forms_and_at_the_end_only_whole_ones(void **state)
+{
+	(void)state;
+	assert_int_equal(store(SITE, "\xcc", 1), 0);
+	assert_int_equal(store(SITE + 1, "\x0f\x22\xe0\xc3", 4), -EACCES);
+	/* The displacement leads out of the code. */
+	assert_int_equal(store(SITE + 1, "\x00\x00\x00\x10", 4), -EACCES);
+	/* In pieces it gets in, but is no call. */
+	assert_int_equal(store(SITE + 1, "\x00\x00", 2), 0);
+	assert_int_equal(store(SITE + 3, "\x00\x10", 2), 0);
+	assert_int_equal(store(SITE, "\xe8", 1), -EACCES);
+	assert_int_equal(image[0x100], 0xcc);
+	assert_int_equal(store(SITE, "\x0f", 1), -EACCES);
+	assert_int_equal(store(SITE + 1, "\x1f\x44\x00\x00", 4), 0);
+	assert_int_equal(store(SITE, "\x0f", 1), 0);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(verified(SITE), 0);
+}
+
+static void a_store_that_is_not_made_is_not_noted(void **state)
+{
+	(void)state;
+	write_error = -EAGAIN;
+	assert_int_equal(store(SITE, "\xcc", 1), -EAGAIN);
+	assert_int_equal(text.sites, 0);
+	write_error = 0;
+	assert_int_equal(store(SITE, "\xcc", 1), 0);
+	write_error = -EAGAIN;
+	assert_int_equal(store(SITE, "\x0f", 1), -EAGAIN);
+	assert_int_equal(text.sites, 1);
+	write_error = 0;
+	assert_int_equal(store(SITE, "\x0f", 1), 0);
+	assert_int_equal(text.sites, 0);
+}
+
+static void without_room_nothing_is_opened(void **state)
+{
+	uint64_t va = BEGIN + 0x1000;
+	int error = 0;
+
+	(void)state;
+	while (page_pool_alloc(&pool))
+		continue;
+	for (; !error && va < BEGIN + sizeof(image); va++)
+		error = store(va, "\xcc", 1);
+	assert_int_equal(error, -ENOMEM);
+	assert_int_not_equal(image[va - 1 - BEGIN], 0xcc);
+}
+
+static void other_code_at_the_same_place_has_its_own_original(void **state)
+{
+	(void)state;
+	patch(SITE, (const uint8_t *)"\xe8\x00\x01\x00\x00");
+	text_forget(&text, SITE);
+	assert_int_equal(text.sites, 0);
+	memcpy(image + 0x100, "\x48\x31\xc0\x90\x90", 5);
+	assert_int_equal(store(SITE, "\xcc", 1), 0);
+	assert_int_equal(store(SITE, "\x48", 1), 0);
+	assert_int_equal(text.sites, 0);
+}
+
+static void a_change_past_the_judge_is_seen(void **state)
+{
+	(void)state;
+	assert_int_equal(verified(BEGIN + PAGE_SIZE), 0);
+	image[PAGE_SIZE + 5] ^= 1;
+	assert_int_equal(verified(BEGIN + PAGE_SIZE), -EACCES);
+	/* The last page is data, and so is what lies outside. */
+	assert_int_equal(verified(BEGIN + (PAGES - 1) * PAGE_SIZE), -ENOENT);
+	assert_int_equal(text_verify(&text, BEGIN - PAGE_SIZE, image), -ENOENT);
+}
+
+/* Each is what it is said to be, and no two of them overlap. */
+static void check_sites(void)
+{
+	const struct patch_targets targets = {is_code, NULL};
+	uint8_t covered[PAGE_SIZE] = {0};
+	struct text_site site;
+
+	for (uint32_t i = 0; !text_site_at(&text, i, &site); i++) {
+		const uint64_t at = site.patch.va - BEGIN;
+		uint32_t extent = site.patch.extent;
+
+		assert_int_equal(patch_judge(&site.patch, image + at, &extent, &targets),
+				 site.state);
+		for (uint32_t k = 0; k < site.patch.extent; k++)
+			assert_int_equal(covered[at + k]++, 0);
+	}
+}
+
+/*
+ * A random hostile writer: whatever it stores, code is what was measured but for sites, and each of them
+ * is open or of a form that leads to code.
+ */
+static void whatever_is_stored_only_sites_change(void **state)
+{
+	static const uint8_t likely[] = {0xcc, 0xe8, 0xe9, 0xeb, 0x0f, 0x1f, 0x90, 0xc3,
+					 0x84, 0x44, 0x00, 0xff, 0x66, 0x48, 0xf0, 0x3e};
+	uint64_t admitted = 0;
+
+	(void)state;
+	srand(4);
+	for (uint32_t round = 0; round < 200000; round++) {
+		const uint64_t va = BEGIN + 0x100 + (uint64_t)rand() % 48;
+		const uint32_t count = 1 + (uint32_t)(rand() % 5);
+		uint8_t bytes[8];
+
+		for (uint32_t i = 0; i < count; i++)
+			bytes[i] = likely[(size_t)rand() % sizeof(likely)];
+		admitted += store(va, bytes, count) == 0;
+		if (round % 100)
+			continue;
+		assert_int_equal(verified(BEGIN), 0);
+		check_sites();
+	}
+	assert_true(admitted > 1000);
+}
+
+int main(void)
+{
+#define TEXT(test) cmocka_unit_test_setup_teardown(test, open_text, close_text)
+	const struct CMUnitTest tests[] = {
+		TEXT(a_site_is_patched_and_put_back),
+		TEXT(byte_by_byte_and_across_pages),
+		TEXT(a_probe_stays_armed_beside_another),
+		TEXT(lock_is_swapped_alone),
+		TEXT(what_is_no_patch_changes_nothing),
+		TEXT(behind_int3_only_forms_and_at_the_end_only_whole_ones),
+		TEXT(a_store_that_is_not_made_is_not_noted),
+		TEXT(without_room_nothing_is_opened),
+		TEXT(other_code_at_the_same_place_has_its_own_original),
+		TEXT(a_change_past_the_judge_is_seen),
+		TEXT(whatever_is_stored_only_sites_change),
+	};
+
+	return cmocka_run_group_tests_name("kernel_text", tests, NULL, NULL);
+}

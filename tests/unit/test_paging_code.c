@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Code comes: measured at ACTIVATE, and by origin afterwards. */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/paging_world.h"
+
+static struct paging_world world;
+
+static int open_world(void **state)
+{
+	(void)state;
+	world.mbec = true;
+	pw_start(&world);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	(void)state;
+	pw_close(&world);
+	return 0;
+}
+
+static uint64_t word_at(uint64_t gpa)
+{
+	return frame_read(&world.paging.frames, gpa >> PAGE_SHIFT);
+}
+
+static void the_image_is_measured_where_it_is_executed(void **state)
+{
+	static uint8_t page[PAGE_SIZE];
+	struct text *text = &world.paging.text;
+
+	(void)state;
+	assert_int_equal(text->stats.measured, PW_TEXT_PAGES);
+	for (uint64_t i = 0; i < PW_TEXT_PAGES; i++) {
+		const uint64_t at = i * PAGE_SIZE;
+
+		assert_int_equal(frame_word_place(word_at(PW_IMAGE_GPA + at)), PW_IMAGE + at);
+		memcpy(page, world.ram + PW_IMAGE_GPA + at, PAGE_SIZE);
+		assert_int_equal(text_verify(text, PW_IMAGE + at, page), 0);
+		page[17] ^= 1;
+		assert_int_equal(text_verify(text, PW_IMAGE + at, page), -EACCES);
+	}
+	assert_int_equal(text_verify(text, PW_IMAGE + PW_TEXT_PAGES * PAGE_SIZE, page), -ENOENT);
+}
+
+/* A page full of byte, but for its first 8 bytes, gets a leaf that executes it. */
+static int come(uint64_t va, uint8_t byte, uint64_t first, uint64_t *gpa)
+{
+	*gpa = pw_frame(&world) << PAGE_SHIFT;
+	memset(world.ram + *gpa, byte, PAGE_SIZE);
+	memcpy(world.ram + *gpa, &first, sizeof(first));
+	return pw_map(&world, 0, world.swapper, va, *gpa | PW_KERNEL_RX, 1, PW_KERNEL_TABLE);
+}
+
+static void each_origin_has_its_rule(void **state)
+{
+	static const struct {
+		uint8_t byte;
+		uint64_t first;
+		uint32_t rule;
+		bool fluid;
+	} rows[] = {
+		{0x90, 0x9090909090909090, SECPOD_RULE_CODE_NEW, false},
+		{0xcc, 0xcccccccccccccccc, SECPOD_RULE_CODE_BPF, true},
+		{0x00, 0, SECPOD_RULE_CODE_PROBE, true},
+		{0xcc, 0xccccccccccccccc3, SECPOD_RULE_CODE_NEW, false},
+		{0x00, 1, SECPOD_RULE_CODE_NEW, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t va = PW_MODULES + (16 + i) * PAGE_SIZE;
+		uint64_t gpa;
+
+		assert_int_equal(come(va, rows[i].byte, rows[i].first, &gpa), 0);
+		assert_int_equal(world.last_rule, rows[i].rule);
+		assert_int_equal(world.last_slot, gpa);
+		assert_int_equal(frame_word_type(word_at(gpa)), FRAME_CODE_DYN);
+		assert_int_equal((word_at(gpa) & FRAME_FLUID) != 0, rows[i].fluid);
+		assert_int_equal(frame_word_place(word_at(gpa)), va);
+		pw_check(&world);
+	}
+}
+
+/* It is read-only, and no CPU can write it any more, when it is asked whether it may be code. */
+static void it_is_read_only_before_it_is_judged(void **state)
+{
+	const uint64_t flushes = world.flushes;
+	uint64_t gpa;
+
+	(void)state;
+	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), 0);
+	assert_true(world.flushes > flushes);
+	assert_int_equal(world_lookup(&world.ept, gpa).rights, EPT_READ | EPT_EXEC);
+}
+
+static void what_is_refused_is_memory_as_before(void **state)
+{
+	uint64_t gpa;
+
+	(void)state;
+	world.deny_code = true;
+	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), -EPERM);
+	assert_int_equal(frame_word_type(word_at(gpa)), FRAME_NONE);
+	assert_true(world_lookup(&world.ept, gpa).rights & EPT_WRITE);
+	assert_false(world_lookup(&world.ept, gpa).rights & EPT_EXEC);
+	assert_int_equal(pw_peek(pw_slot(world.swapper, PW_MODULES + 16 * PAGE_SIZE, 1)), 0);
+	pw_check(&world);
+}
+
+int main(void)
+{
+#define CODE(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		CODE(the_image_is_measured_where_it_is_executed),
+		CODE(each_origin_has_its_rule),
+		CODE(it_is_read_only_before_it_is_judged),
+		CODE(what_is_refused_is_memory_as_before),
+	};
+
+	return cmocka_run_group_tests_name("paging_code", tests, NULL, NULL);
+}

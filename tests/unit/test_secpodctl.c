@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of secpodctl on make-believe machines: exit statuses, and what is said. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guest-support/secpodctl/commands.h"
+
+#define HYPERVISOR (1u << 31)
+#define VMX (1u << 5)
+
+static struct {
+	bool present;
+	uint32_t phase;
+	int device; /* what it answers: 0 or a negative errno */
+	uint32_t features_ecx;
+	bool refuses_cstar;
+	bool uefi;
+	uint64_t cstar;
+	uint32_t locks;
+	struct secpod_stats stats;
+	struct secpod_record record;
+	int records; /* of the log, all alike */
+	int msrs;    /* what reading any other than the known ones answers */
+	uint64_t msr_value;
+} machine;
+
+static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs regs = {0};
+
+	(void)subleaf;
+	if (leaf == 0)
+		regs.eax = 7;
+	if (leaf == 1)
+		regs.ecx = machine.features_ecx | (machine.present ? HYPERVISOR : 0);
+	if (leaf == SECPOD_CPUID_SIGNATURE && machine.present) {
+		regs.eax = SECPOD_CPUID_STATS;
+		memcpy(&regs.ebx, SECPOD_SIGNATURE, 4);
+		memcpy(&regs.ecx, SECPOD_SIGNATURE + 4, 4);
+		memcpy(&regs.edx, SECPOD_SIGNATURE + 8, 4);
+	}
+	if (leaf == SECPOD_CPUID_VERSION && machine.present)
+		regs = (struct cpuid_regs){0x00020005, SECPOD_FEATURE_AUDIT, machine.phase, 0};
+	return regs;
+}
+
+static int fake_info(struct secpod_info *info)
+{
+	*info = (struct secpod_info){
+		.rule_count = SECPOD_RULE_COUNT,
+		/* Rule 0: log; rule 32: panic; all others off. */
+		.policy = {SECPOD_ANSWER_LOG, SECPOD_ANSWER_PANIC},
+		.mandatory = 1,
+	};
+	return machine.device;
+}
+
+static int fake_stats(struct secpod_stats *stats)
+{
+	*stats = machine.stats;
+	return machine.device;
+}
+
+static int fake_activate(void)
+{
+	if (!machine.device && machine.phase < SECPOD_PHASE_ACTIVE)
+		machine.phase = SECPOD_PHASE_ACTIVE;
+	return machine.device;
+}
+
+static int fake_lock(void)
+{
+	machine.locks++;
+	if (!machine.device)
+		machine.phase = SECPOD_PHASE_LOCKED;
+	return machine.device;
+}
+
+static int fake_log(struct secpod_record *to, size_t max, bool wait)
+{
+	int given = 0;
+
+	(void)wait;
+	for (; machine.records && (size_t)given < max; machine.records--)
+		to[given++] = machine.record;
+	return machine.device ? machine.device : given;
+}
+
+static int fake_rdmsr(uint32_t msr, uint64_t *value)
+{
+	*value = msr == 0xc0000083 ? machine.cstar : machine.msr_value;
+	return msr == 0xc0000083 ? 0 : machine.msrs;
+}
+
+static int fake_wrmsr(uint32_t msr, uint64_t value)
+{
+	assert_int_equal(msr, 0xc0000083);
+	if (machine.refuses_cstar) {
+		machine.stats.rule[SECPOD_RULE_SYSCALL_MSR]++;
+		return -EIO;
+	}
+	machine.cstar = value;
+	return 0;
+}
+
+static bool fake_vmcall(void)
+{
+	return true;
+}
+
+static bool fake_exists(const char *path)
+{
+	return machine.uefi && !strcmp(path, "/sys/firmware/efi");
+}
+
+static const struct guest guest = {
+	fake_cpuid, fake_info,	fake_stats, fake_activate, fake_lock,
+	fake_log,   fake_rdmsr, fake_wrmsr, fake_vmcall,   fake_exists,
+};
+
+static char *said;
+static size_t said_size;
+
+static int run(int (*command)(const struct guest *, struct report *, const struct options *),
+	       bool json)
+{
+	const struct options options = {0};
+	struct report report = {.json = json};
+	int status;
+
+	free(said);
+	report.out = open_memstream(&said, &said_size);
+	status = command(&guest, &report, &options);
+	fclose(report.out);
+	return status;
+}
+
+static int fresh_machine(void **state)
+{
+	(void)state;
+	memset(&machine, 0, sizeof(machine));
+	machine.present = true;
+	machine.phase = SECPOD_PHASE_LOCKED;
+	machine.refuses_cstar = true;
+	machine.uefi = true;
+	machine.cstar = 0xffffffff81000000;
+	machine.msrs = -EIO;
+	return 0;
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	free(said);
+	said = NULL;
+	return 0;
+}
+
+static void test_status_follows_the_phase(void **state)
+{
+	(void)state;
+	assert_int_equal(run(command_status, false), STATUS_OK);
+	assert_non_null(strstr(said, "LOCKED"));
+	assert_non_null(strstr(said, "2.5"));
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	assert_int_equal(run(command_status, false), STATUS_UNLOCKED);
+	assert_non_null(strstr(said, "ACTIVE"));
+	machine.present = false;
+	assert_int_equal(run(command_status, false), STATUS_ABSENT);
+	assert_int_equal(run(command_status, true), STATUS_ABSENT);
+	assert_string_equal(said, "{\"secpod\": \"absent\"}\n");
+}
+
+static void test_status_needs_no_device(void **state)
+{
+	(void)state;
+	machine.device = -ENOENT;
+	assert_int_equal(run(command_status, true), STATUS_OK);
+	assert_string_equal(said,
+			    "{\"secpod\": \"present\", \"phase\": \"LOCKED\", \"abi\": \"2.5\", "
+			    "\"hypercalls\": false, \"audit_log\": true, "
+			    "\"debug_statistics\": false, \"device\": \"not usable\"}\n");
+}
+
+static void test_without_device_the_others_say_so(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_GUEST;
+	machine.device = -ENOENT;
+	assert_int_equal(run(command_stats, false), STATUS_NO_DEVICE);
+	assert_int_equal(run(command_policy, false), STATUS_NO_DEVICE);
+	assert_int_equal(run(command_log, false), STATUS_NO_DEVICE);
+	assert_int_equal(run(command_lock, false), STATUS_NO_DEVICE);
+	machine.device = -EIO;
+	assert_int_equal(run(command_stats, false), STATUS_FAILED);
+	machine.present = false;
+	assert_int_equal(run(command_stats, false), STATUS_ABSENT);
+	assert_int_equal(run(command_policy, false), STATUS_ABSENT);
+	assert_int_equal(run(command_log, false), STATUS_ABSENT);
+	assert_int_equal(run(command_lock, false), STATUS_ABSENT);
+	assert_int_equal(run(command_selftest, false), STATUS_ABSENT);
+}
+
+static void test_policy_has_each_answer_in_its_place(void **state)
+{
+	const char *rule;
+
+	(void)state;
+	assert_int_equal(run(command_policy, true), STATUS_OK);
+	assert_non_null(
+		strstr(said, "{\"rule\": \"cr0\", \"answer\": \"log\", \"mandatory\": true"));
+	assert_non_null(
+		strstr(said, "{\"rule\": \"cr4\", \"answer\": \"off\", \"mandatory\": false"));
+	rule = strstr(said, rule_name(32));
+	assert_non_null(rule);
+	assert_memory_equal(rule + strlen(rule_name(32)), "\", \"answer\": \"panic\"", 19);
+	assert_string_equal(said + said_size - 4, "}]}\n");
+}
+
+static void test_lock_locks_once(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_GUEST;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_int_equal(machine.locks, 1);
+}
+
+static void test_records_are_shown_whole(void **state)
+{
+	(void)state;
+	machine.records = 20;
+	machine.record = (struct secpod_record){
+		.seq = 7,
+		.cpu = 1,
+		.phase = SECPOD_PHASE_LOCKED,
+		.rule = SECPOD_RULE_CR0,
+		.answer = SECPOD_ANSWER_DENY,
+		.rip = 0xffffffff81000000,
+		.detail = {0x80040033, 0x80050033, 0x10000, 99},
+		.insn_len = 3,
+		.insn = {0x0f, 0x22, 0xc0},
+	};
+	assert_int_equal(run(command_log, false), STATUS_OK);
+	assert_non_null(
+		strstr(said, "#7 tsc 0 cpu 1 LOCKED cr0 deny rip 0xffffffff81000000 cr3 0 "
+			     "cpl 0 value 0x80040033 now 0x80050033 bits 0x10000 insn 0f 22 c0\n"));
+	assert_int_equal(machine.records, 0);
+
+	machine.records = 1;
+	assert_int_equal(run(command_log, true), STATUS_OK);
+	assert_string_equal(said, "{\"number\": 7, \"tsc\": 0, \"cpu\": 1, \"phase\": \"LOCKED\", "
+				  "\"rule\": \"cr0\", \"answer\": \"deny\", "
+				  "\"rip\": \"0xffffffff81000000\", \"cr3\": \"0\", \"cpl\": 0, "
+				  "\"value\": \"0x80040033\", \"now\": \"0x80050033\", "
+				  "\"bits\": \"0x10000\", \"insn\": \"0f 22 c0\"}\n");
+}
+
+static void test_a_record_of_a_later_version_is_shown(void **state)
+{
+	(void)state;
+	machine.records = 1;
+	machine.record = (struct secpod_record){.rule = 250, .answer = 9, .insn_len = 255};
+	assert_int_equal(run(command_log, false), STATUS_OK);
+	assert_non_null(strstr(said, "unknown unknown"));
+}
+
+static void test_stats_name_the_rules_that_were_broken(void **state)
+{
+	(void)state;
+	machine.stats.exits = 12;
+	machine.stats.rule[SECPOD_RULE_EFER] = 3;
+	assert_int_equal(run(command_stats, true), STATUS_OK);
+	assert_non_null(strstr(said, "\"exits\": 12"));
+	assert_non_null(strstr(said, "\"rules\": [{\"rule\": \"efer\", \"records\": 3}]"));
+}
+
+static void test_check_finds_what_is_missing(void **state)
+{
+	(void)state;
+	/* Under SecPod: it runs, so what it needs is there. */
+	assert_int_equal(run(command_check, false), STATUS_OK);
+	machine.present = false;
+	/* No VT-x. */
+	assert_int_equal(run(command_check, true), STATUS_MISSING);
+	assert_non_null(
+		strstr(said, "{\"capability\": \"vmx\", \"needed\": true, \"here\": \"no\""));
+	/* All of it. */
+	machine.features_ecx = VMX;
+	machine.msrs = 0;
+	machine.msr_value = ~0ULL;
+	assert_int_equal(run(command_check, false), STATUS_OK);
+	/* Turned off by the firmware: locked, without VMX. */
+	machine.msr_value = ~0ULL & ~4ULL;
+	assert_int_equal(run(command_check, true), STATUS_MISSING);
+	assert_non_null(
+		strstr(said, "{\"capability\": \"vmx-on\", \"needed\": true, \"here\": \"no\""));
+	/* Registers that cannot be read are no verdict. */
+	machine.msrs = -EACCES;
+	assert_int_equal(run(command_check, true), STATUS_OK);
+	assert_non_null(
+		strstr(said, "{\"capability\": \"ept\", \"needed\": true, \"here\": \"unknown\""));
+	machine.uefi = false;
+	assert_int_equal(run(command_check, false), STATUS_MISSING);
+}
+
+static void test_selftest_sees_what_does_not_hold(void **state)
+{
+	const uint64_t cstar = machine.cstar;
+
+	(void)state;
+	machine.msrs = -EIO;
+	assert_int_equal(run(command_selftest, false), STATUS_OK);
+	assert_null(strstr(said, "NOT HELD"));
+	assert_non_null(strstr(said, "vmx-off"));
+
+	machine.refuses_cstar = false;
+	machine.stats.rule[SECPOD_RULE_SYSCALL_MSR] = 0;
+	assert_int_equal(run(command_selftest, true), STATUS_MISSING);
+	assert_non_null(
+		strstr(said, "{\"probe\": \"system-call-entry\", \"result\": \"NOT HELD\""));
+	/* And is as it was. */
+	assert_int_equal(machine.cstar, cstar);
+
+	machine.refuses_cstar = true;
+	machine.features_ecx = VMX;
+	assert_int_equal(run(command_selftest, false), STATUS_MISSING);
+}
+
+static void test_json_text_is_escaped(void **state)
+{
+	struct report report = {.json = true};
+
+	(void)state;
+	free(said);
+	report.out = open_memstream(&said, &said_size);
+	report_begin(&report);
+	report_text(&report, "a\"b", "", "\\ \n", REPORT_PLAIN);
+	report_end(&report);
+	fclose(report.out);
+	assert_string_equal(said, "{\"a\\\"b\": \"\\\\ \\u000a\"}\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_status_follows_the_phase, fresh_machine,
+						forget),
+		cmocka_unit_test_setup_teardown(test_status_needs_no_device, fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_without_device_the_others_say_so,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_policy_has_each_answer_in_its_place,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_lock_locks_once, fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_records_are_shown_whole, fresh_machine,
+						forget),
+		cmocka_unit_test_setup_teardown(test_a_record_of_a_later_version_is_shown,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_stats_name_the_rules_that_were_broken,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_check_finds_what_is_missing, fresh_machine,
+						forget),
+		cmocka_unit_test_setup_teardown(test_selftest_sees_what_does_not_hold,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_json_text_is_escaped, fresh_machine, forget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/exit_text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "secpod/rules.h"
+#include "vmm/guest_mem.h"
+#include "vmm/x86.h"
+#include "vmx/audit.h"
+#include "vmx/guest_state.h"
+#include "vmx/insn.h"
+#include "vmx/state.h"
+
+#define USER_HALF_END (1ULL << 47)
+/* The instructions of one memcpy() or memset() lie within so many bytes. */
+#define WRITER_BYTES 512u
+
+static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
+
+/* ---- who writes */
+
+/*
+ * Linux maps the page that it patches in an address space of its own, at an address of the lower half, and
+ * writes there with interrupts off (__text_poke): by memcpy(), or memset() where BPF gives code back.
+ * Learned at the first store of each kind; memset() only from one to code of BPF.
+ */
+enum writer { WRITER_COPY, WRITER_FILL, WRITERS };
+
+static struct {
+	uint64_t root; /* gpa */
+	uint64_t rip[WRITERS];
+} poker;
+
+/* Is it value, or not known yet and value from now on? */
+static bool is_learned(uint64_t *known, uint64_t value)
+{
+	uint64_t found = 0;
+
+	return __atomic_compare_exchange_n(known, &found, value, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE) ||
+	       found == value;
+}
+
+static bool is_writer(enum writer writer, uint64_t rip, bool learn)
+{
+	uint64_t known = __atomic_load_n(&poker.rip[writer], __ATOMIC_ACQUIRE);
+
+	if (!known && learn && is_learned(&poker.rip[writer], rip))
+		return true;
+	known = __atomic_load_n(&poker.rip[writer], __ATOMIC_ACQUIRE);
+	return known && rip - known + WRITER_BYTES < 2 * WRITER_BYTES;
+}
+
+bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
+{
+	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+	const enum frame_type type = frame_word_type(word);
+	const bool fluid = word & FRAME_FLUID;
+
+	if ((type != FRAME_CODE && type != FRAME_CODE_DYN) || gva >= USER_HALF_END ||
+	    (rflags & RFLAGS_IF))
+		return false;
+	return is_learned(&poker.root, vmread(VMCS_GUEST_CR3) & PTE_ADDR) &&
+	       (is_writer(WRITER_COPY, rip, true) || (fluid && is_writer(WRITER_FILL, rip, true)));
+}
+
+/* ---- what is written */
+
+struct text_exit {
+	struct guest_paging paging;
+	uint64_t gpa;
+	const struct store_change *change;
+	uint64_t *old;
+};
+
+/* Code that is executed at va: where it is. Not through an alias of another page. */
+static int locate(const struct text_exit *t, uint64_t va, uint64_t *gpa)
+{
+	struct guest_walk walk;
+	uint64_t word;
+
+	if (va < USER_HALF_END || guest_walk(&t->paging, &looking, va, 0, &walk))
+		return -EFAULT;
+	word = frame_read(&vmx.paging.frames, walk.gpa >> PAGE_SHIFT);
+	if (!frame_is_code(frame_word_type(word)) || frame_word_place(word) != (va & PAGE_MASK))
+		return -EFAULT;
+	*gpa = walk.gpa;
+	return 0;
+}
+
+static bool is_code(void *context, uint64_t va)
+{
+	uint64_t gpa;
+
+	return !locate(context, va, &gpa);
+}
+
+static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
+{
+	while (len) {
+		const size_t rest = PAGE_SIZE - (va & ~PAGE_MASK);
+		const size_t step = len < rest ? len : rest;
+		uint64_t gpa;
+		int error = locate(context, va, &gpa);
+
+		if (!error)
+			error = guest_read(gpa, to, step);
+		if (error)
+			return error;
+		va += step;
+		to += step;
+		len -= step;
+	}
+	return 0;
+}
+
+static uint64_t apply(void *operand, uint64_t old)
+{
+	return store_change_apply(operand, old);
+}
+
+static int write_code(void *context)
+{
+	const struct text_exit *t = context;
+	struct store_change copy = *t->change;
+
+	return paging_code_store(&vmx.paging, t->gpa, apply, &copy, t->old);
+}
+
+/* The bytes that are stored, which must not depend on those that were there. */
+static int judge(struct text_exit *t, uint64_t page)
+{
+	const struct text_code code = {read_code, write_code, is_code, t};
+	const uint32_t first = (uint32_t)__builtin_ctzll(t->change->mask) / 8;
+	const uint32_t count = 8 - first - (uint32_t)__builtin_clzll(t->change->mask) / 8;
+	uint8_t bytes[sizeof(uint64_t)];
+
+	if (t->change->operation != STORE_WORD_REPLACE || !page)
+		return -EACCES;
+	memcpy(bytes, &t->change->value, sizeof(bytes));
+	return text_store(&vmx.paging.text, &code, page + (t->gpa & ~PAGE_MASK) + first,
+			  bytes + first, count);
+}
+
+static bool wants_record(void)
+{
+	return policy_outcome(&vmx.policy, SECPOD_RULE_CODE_STORE) == SECPOD_ANSWER_LOG;
+}
+
+int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old,
+		bool *refused)
+{
+	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+	struct text_exit t = {.gpa = gpa, .change = change, .old = old};
+	int error;
+
+	if (word & FRAME_FLUID)
+		return write_code(&t);
+	t.paging = guest_paging(vcpu);
+	error = judge(&t, frame_word_place(word));
+	if (error != -EACCES && error != -ENOMEM) {
+		if (!error && wants_record())
+			(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, change->value, *old,
+					   false);
+		return error;
+	}
+	(void)guest_read(gpa, old, sizeof(*old));
+	*refused = audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, store_change_apply(change, *old),
+				*old, false);
+	return *refused ? -EPERM : write_code(&t);
+}

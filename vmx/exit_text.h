@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores to kernel code: from Linux's own patching only, and what secpod/text/ admits. */
+#ifndef SECPOD_VMX_EXIT_TEXT_H
+#define SECPOD_VMX_EXIT_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmx/store_emulate.h"
+#include "vmx/vcpu.h"
+
+/*
+ * text_is_poke - does the store at rip to gva (gpa: code) come the way that Linux's own stores to its text
+ * come? The first one after ACTIVE shows which address space and which instructions that is.
+ */
+bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags);
+
+/*
+ * text_update - store_memory.update for code. *refused: set when a rule refuses it, which is on record then.
+ * Result: as there; -EPERM when it is refused.
+ */
+int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old,
+		bool *refused);
+
+#endif
