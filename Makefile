@@ -32,7 +32,8 @@ help:
 	@echo "  make shell        the same, ending in the guest's shell"
 	@echo "  make run-kvm      the same image in QEMU with nested KVM, where the host offers it"
 	@echo "  make fuzz         fuzzers on this machine (FUZZ_RUNS=200000 each)"
-	@echo "  make test         everything below, but bench"
+	@echo "  make prove        proofs with CBMC, within bounds (docs/verification.md)"
+	@echo "  make test         everything below, but bench, model and attacks; the quick proofs"
 	@echo "  make unit         unit tests on this machine"
 	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
@@ -57,6 +58,7 @@ help:
 -include tests/bench/build.mk
 -include tests/fuzz/build.mk
 -include tests/attacks/build.mk
+-include tests/proof/build.mk
 -include guest-support/build.mk
 
 .PHONY: all
@@ -114,6 +116,7 @@ usb: all
 test: setup
 	@$(MAKE) --no-print-directory check-format lint
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory prove-quick
 	tests/install/test-install
 	@$(MAKE) --no-print-directory system
 

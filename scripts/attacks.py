@@ -2,8 +2,8 @@
 """The attacks of tests/attacks on whole machines, without SecPod and with it, and what is to come of them.
 
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
-by itself is no test. With SecPod each must be refused, what would have succeeded be on record, in the log or on the serial line,
-everything on record be of a rule that the attack names, and the machine be alive after the last of them.
+by itself is no test. With SecPod each must be refused, the refusal be on record, in the log or on the serial line, every
+refusal on record be by a rule that the attack names, and the machine be alive after the last of them.
 Used by run-attacks and system-tests.
 """
 
@@ -33,7 +33,7 @@ APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPAR
 # An oops is how an attacker's thread ends.
 ALLOWED = (r"\bBUG: ", r"Oops: ")
 LINE = re.compile(r"ATTACK: (\w+) (begins|recorded|succeeded|refused|impossible|broken)\b ?([^\n]*)")
-RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:log|deny|panic)\b", re.IGNORECASE)
+RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:deny|panic)\b", re.IGNORECASE)
 ALIVE = r"ATTACKS: \d+ made, machine alive"
 
 

@@ -206,9 +206,11 @@ static bool changes_image(const struct question *q)
 	const uint64_t linear =
 		(q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
 
-	/* Tables come by a split only, and stay. */
-	if (pte_is_table(q->old, level) || pte_is_table(q->next, level))
+	/* Tables stay. One comes by a split, also of a page that is not present: its entries are judged one by one. */
+	if (pte_is_table(q->old, level))
 		return true;
+	if (pte_is_table(q->next, level))
+		return false;
 	if ((q->next & PTE_P) && q->frame != linear)
 		return true;
 	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {

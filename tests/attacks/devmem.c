@@ -107,9 +107,9 @@ static bool effect_execute(void)
 	return user_shared->value == RESULT;
 }
 
-const struct user_attack devmem_read = {"devmem_read", "secure-space", NULL, attempt_read,
-					effect_read};
-const struct user_attack devmem_write = {"devmem_write", "secure-space", NULL, attempt_write,
-					 effect_write};
-const struct user_attack devmem_execute = {"devmem_execute", "secure-space", NULL, attempt_execute,
-					   effect_execute};
+const struct user_attack devmem_read = {"devmem_read", "secure-space,page-table-secure", NULL,
+					attempt_read, effect_read};
+const struct user_attack devmem_write = {"devmem_write", "secure-space,page-table-secure", NULL,
+					 attempt_write, effect_write};
+const struct user_attack devmem_execute = {"devmem_execute", "secure-space,page-table-secure", NULL,
+					   attempt_execute, effect_execute};

@@ -37,6 +37,8 @@
 #define MODULES "/attacks"
 /* How long one attack may take; the emulator's clock counts instructions. */
 #define SECONDS_EACH 120
+/* And one that is a program: the kernel may stop in the middle of what it does for it. */
+#define SECONDS_PROGRAM 5
 /* The kernel's own level of alerts, so that the lines are shown and never torn apart. */
 #define KMSG_ALERT "<1>"
 
@@ -135,14 +137,14 @@ struct end {
 };
 
 /* Runs function(argument) in a process of its own; what it returns is the exit status. */
-static struct end in_child(int (*function)(const void *argument), const void *argument)
+static struct end in_child(int (*function)(const void *argument), const void *argument, int seconds)
 {
 	pid_t child = fork();
 	struct end end = {false, 0};
 
 	if (child == 0)
 		_exit(function(argument));
-	for (int tenths = 0; tenths < 10 * SECONDS_EACH; tenths++) {
+	for (int tenths = 0; tenths < 10 * seconds; tenths++) {
 		if (waitpid(child, &end.status, WNOHANG) == child)
 			return end;
 		usleep(100000);
@@ -178,7 +180,7 @@ static void run_module(const char *name)
 		say("ATTACK: %s broken not loaded: %s", name, strerror(error));
 		return;
 	}
-	end = in_child(module_attempt, NULL);
+	end = in_child(module_attempt, NULL, SECONDS_EACH);
 	if (end.hangs)
 		say("ATTACK: %s broken hangs", name);
 	else if (WIFEXITED(end.status) && WEXITSTATUS(end.status))
@@ -207,15 +209,17 @@ static void run_user(const struct user_attack *attack)
 
 	say("ATTACK: %s begins %s", attack->name, attack->rules);
 	memset(user_shared, 0, sizeof(*user_shared));
-	end = in_child(attempt_child, attack);
-	if (end.hangs || (WIFEXITED(end.status) && WEXITSTATUS(end.status))) {
+	end = in_child(attempt_child, attack, SECONDS_PROGRAM);
+	if (!end.hangs && WIFEXITED(end.status) && WEXITSTATUS(end.status)) {
 		say("ATTACK: %s broken not prepared: %s", attack->name,
-		    end.hangs ? "hangs" : strerror(WEXITSTATUS(end.status)));
+		    strerror(WEXITSTATUS(end.status)));
 		return;
 	}
-	if (WIFSIGNALED(end.status))
+	if (end.hangs)
+		snprintf(how, sizeof(how), "stopped in the kernel; ");
+	else if (WIFSIGNALED(end.status))
 		snprintf(how, sizeof(how), "killed by signal %d; ", WTERMSIG(end.status));
-	effect = in_child(effect_child, attack);
+	effect = in_child(effect_child, attack, SECONDS_PROGRAM);
 	if (!effect.hangs && WIFEXITED(effect.status) && WEXITSTATUS(effect.status))
 		verdict = "succeeded";
 	else if (attack->possible && !attack->possible() && !user_under_secpod())
@@ -332,7 +336,7 @@ static bool alive(void)
 			return false;
 		page = mmap(NULL, LINE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
-		end = in_child(nothing, NULL);
+		end = in_child(nothing, NULL, SECONDS_PROGRAM);
 		good = good && page != MAP_FAILED && !*page && !end.hangs && !end.status &&
 		       !munmap(page, LINE_SIZE);
 	}

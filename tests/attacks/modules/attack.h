@@ -6,7 +6,7 @@
  * the attempt, and prints
  *   ATTACK: NAME begins RULE,...
  *   ATTACK: NAME succeeded|refused|impossible DETAIL
- *   ATTACK: NAME recorded RULE	(one line for each rule that the log has records of)
+ *   ATTACK: NAME recorded RULE	(one line for each rule by which something was refused, as the log has it)
  */
 #ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
 #define SECPOD_TESTS_ATTACKS_ATTACK_H
@@ -46,6 +46,12 @@ void attack_unregister(void);
 /* attack_detail - the last part of the report line, as for printk, without a line's end. */
 __printf(1, 2) void attack_detail(const char *format, ...);
 
+/*
+ * attack_tries - the effect of an attack that is made in several ways, of which so many were done: without
+ * SecPod all of them have to work, under it one is too many.
+ */
+bool attack_tries(unsigned int done, unsigned int tries);
+
 /* attack_under_secpod - whether SecPod signs as the hypervisor. */
 bool attack_under_secpod(void);
 
@@ -56,20 +62,8 @@ bool attack_under_secpod(void);
  */
 int attack_secure_space(u64 *base, u64 *size);
 
-/*
- * attack_map - maps one page of any physical memory with any protection, for as long as the machine
- * runs. Result: NULL without memory.
- */
-void *attack_map(u64 physical, pgprot_t protection);
-
 /* attack_symbol - address of any symbol of the kernel, exported or not; 0 when there is none. */
 unsigned long attack_symbol(const char *name);
-
-/* attack_physical - physical address behind address, by the kernel's page tables; 0 when not mapped. */
-u64 attack_physical(const void *address);
-
-/* attack_read_only - whether the kernel's page tables forbid writing at address. */
-bool attack_read_only(const void *address);
 
 #define ATTACK_MODULE(attack)                                                \
 	static int __init attack_init(void)                                  \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Clears CR0.WP and overwrites a read-only page while CR3 holds a root of the attacker's own. */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <linux/io.h>
 #include <linux/string.h>
@@ -35,13 +36,14 @@ static void overwrite(unsigned long value)
 
 static int attempt(void)
 {
-	void *table = (void *)get_zeroed_page(GFP_KERNEL);
+	void *table = attack_page(0);
 
 	if (!table || !attack_read_only(&target))
 		return -EINVAL;
 	memcpy(table, phys_to_virt(attack_read_cr3() & PHYSICAL_PAGE_MASK), PAGE_SIZE);
 	root = virt_to_phys(table);
 	overwrite(AFTER);
+	attack_forget_root(table);
 	return 0;
 }
 
@@ -53,10 +55,5 @@ static bool effect(void)
 	return value != BEFORE;
 }
 
-static void undo(void)
-{
-	overwrite(BEFORE);
-}
-
-static const struct attack cr0_own_root = {"cr0_own_root", "cr0", NULL, attempt, effect, undo};
+static const struct attack cr0_own_root = {"cr0_own_root", "cr0", NULL, attempt, effect, NULL};
 ATTACK_MODULE(cr0_own_root);

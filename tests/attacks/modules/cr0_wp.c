@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Clears CR0.WP and overwrites a page that the kernel's page tables make read-only. */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <asm/processor-flags.h>
 

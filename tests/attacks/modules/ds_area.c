@@ -13,14 +13,11 @@ static int attempt(void)
 {
 	u64 base, size;
 	int result = attack_secure_space(&base, &size);
-	void __iomem *page;
 
 	if (result)
 		return result;
-	page = ioremap(base, PAGE_SIZE);
-	if (!page)
-		return -ENOMEM;
-	changed = attack_msr_keeps(MSR_IA32_DS_AREA, (u64)page, &seen);
+	/* Where the direct map would have it. */
+	changed = attack_msr_keeps(MSR_IA32_DS_AREA, (u64)phys_to_virt(base), &seen);
 	return 0;
 }
 

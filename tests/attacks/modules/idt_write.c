@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Writes a gate into the IDT that is in use, through a mapping of its own, and takes it. */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <asm/desc.h>
 

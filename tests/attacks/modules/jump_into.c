@@ -4,6 +4,7 @@
  * The page that is overwritten then is read-only by the kernel's page tables.
  */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <asm/processor-flags.h>
 

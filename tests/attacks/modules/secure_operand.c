@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Has instructions store system registers to secure memory: also those a hypervisor carries out itself. */
 #include "attack.h"
+#include "attack_tables.h"
 
-#include <linux/io.h>
 #include <linux/string.h>
 
 #define BYTES 64
@@ -25,26 +25,24 @@ static unsigned int faults;
 static int attempt(void)
 {
 	u64 base, size;
-	u8 __iomem *page;
 	u8 *to;
 	int result = attack_secure_space(&base, &size);
 
 	if (result)
 		return result;
 	physical = base + (size / 2 & PAGE_MASK) + PAGE_SIZE;
-	page = ioremap(physical, PAGE_SIZE);
-	if (!page)
-		return -ENOMEM;
-	to = (u8 __force *)page;
-	memcpy_fromio(before, page, BYTES);
+	to = attack_map(physical, PAGE_KERNEL);
+	/* Under SecPod that is where it may end. */
+	if (!to)
+		return attack_under_secpod() ? 0 : -ENOMEM;
+	memcpy(before, to, BYTES);
 	STORE("sgdt", 0);
 	STORE("sidt", 16);
 	STORE("sldt", 32);
 	STORE("str", 40);
 	STORE("smsw", 48);
 	STORE("fnstcw", 56);
-	memcpy_fromio(after, page, BYTES);
-	iounmap(page);
+	memcpy(after, to, BYTES);
 	return 0;
 }
 
@@ -54,6 +52,6 @@ static bool effect(void)
 	return memcmp(before, after, BYTES) != 0;
 }
 
-static const struct attack secure_operand = {"secure_operand", "secure-space", NULL,
-					     attempt,	       effect,	       NULL};
+static const struct attack secure_operand = {
+	"secure_operand", "secure-space,page-table-secure", NULL, attempt, effect, NULL};
 ATTACK_MODULE(secure_operand);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Writes secure memory through ioremap(), with instructions of several kinds. */
+/* Writes secure memory through mappings of its own, with instructions of several kinds. */
 #include "attack.h"
-
-#include <linux/io.h>
+#include "attack_tables.h"
 
 #define PAGES 3
 
@@ -12,13 +11,12 @@ static unsigned int faults;
 
 static void write_page(u64 physical)
 {
-	void __iomem *page = ioremap(physical, PAGE_SIZE);
+	u64 *to = attack_map(physical, PAGE_KERNEL);
 	u64 value = planted;
-	u64 *to = (u64 __force *)page;
 	unsigned long count = 1;
 	unsigned int fault;
 
-	if (!page)
+	if (!to)
 		return;
 	fault = 1;
 	asm volatile(ATTACK_TRY("movq %[value], (%[to])")
@@ -47,7 +45,6 @@ static void write_page(u64 physical)
 		     : "a"(planted)
 		     : "memory", "cc");
 	faults += fault;
-	iounmap(page);
 }
 
 static int attempt(void)
@@ -70,18 +67,15 @@ static bool effect(void)
 	unsigned int written = 0;
 
 	for (unsigned int i = 0; i < PAGES; i++) {
-		void __iomem *page = ioremap(addresses[i], PAGE_SIZE);
+		const volatile u64 *page = attack_map(addresses[i], PAGE_KERNEL);
 
-		if (!page)
-			continue;
-		for (unsigned int word = 0; word < 4; word++)
-			written += readq(page + word * sizeof(u64)) == planted;
-		iounmap(page);
+		for (unsigned int word = 0; page && word < 4; word++)
+			written += page[word] == planted;
 	}
 	attack_detail("%u words written, %u faults", written, faults);
 	return written;
 }
 
-static const struct attack secure_write = {"secure_write", "secure-space", NULL,
-					   attempt,	   effect,	   NULL};
+static const struct attack secure_write = {
+	"secure_write", "secure-space,page-table-secure", NULL, attempt, effect, NULL};
 ATTACK_MODULE(secure_write);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* A hook in the system call table in the manner of common rootkits: found by a kprobe, written with WP clear. */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <asm/processor-flags.h>
 #include <asm/unistd.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Loads TR with a TSS of its own: interrupts then run on stacks of the attacker's choice. */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <linux/string.h>
 #include <asm/desc.h>
@@ -14,12 +15,12 @@ static unsigned long seen;
 /* LTR writes to the GDT, by its linear address, which the kernel maps read-only. */
 static bool make_writable(unsigned long address)
 {
-	unsigned int level;
-	pte_t *entry = lookup_address(address, &level);
+	u64 *entry = attack_slot(address, 1, NULL);
 
 	if (!entry)
 		return false;
-	WRITE_ONCE(*entry, __pte(pte_val(*entry) | _PAGE_RW | _PAGE_DIRTY));
+	/* Refused, it is the next instruction that faults. */
+	(void)attack_store(entry, *entry | _PAGE_RW | _PAGE_DIRTY);
 	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
 	return true;
 }
@@ -70,5 +71,6 @@ static bool effect(void)
 	return seen == SLOT * 8;
 }
 
-static const struct attack tr_load = {"tr_load", "descriptor-table", NULL, attempt, effect, NULL};
+static const struct attack tr_load = {
+	"tr_load", "descriptor-table,locked-range", NULL, attempt, effect, NULL};
 ATTACK_MODULE(tr_load);

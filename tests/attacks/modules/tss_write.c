@@ -4,6 +4,7 @@
  * be made read-only, so what counts is whether it is still there after a second of a machine in use.
  */
 #include "attack.h"
+#include "attack_tables.h"
 
 #include <asm/desc.h>
 #include <asm/processor.h>

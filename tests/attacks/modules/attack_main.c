@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Stays loaded while the attacks come and go; see attack.h. */
+/* secpod_attack.ko stays loaded while the attacks come and go; see attack.h. */
 #include "attack.h"
 
 #include <linux/fs.h>
@@ -8,14 +8,11 @@
 #include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/moduleparam.h>
-#include <linux/pgtable.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
-#include <asm/tlbflush.h>
 
 #include "attack_device.h"
 #include "secpod_abi.h"
@@ -47,6 +44,12 @@ void attack_detail(const char *format, ...)
 	va_end(list);
 }
 EXPORT_SYMBOL_GPL(attack_detail);
+
+bool attack_tries(unsigned int done, unsigned int tries)
+{
+	return attack_under_secpod() ? done : done == tries;
+}
+EXPORT_SYMBOL_GPL(attack_tries);
 
 bool attack_under_secpod(void)
 {
@@ -80,34 +83,6 @@ int attack_secure_space(u64 *base, u64 *size)
 }
 EXPORT_SYMBOL_GPL(attack_secure_space);
 
-static void flush(void *unused)
-{
-	(void)unused;
-	__flush_tlb_all();
-}
-
-/* A page of our own whose entry is redirected: the kernel's functions refuse most of what is wanted. */
-void *attack_map(u64 physical, pgprot_t protection)
-{
-	void *page = vmalloc(PAGE_SIZE);
-	unsigned int level;
-	pte_t *entry;
-
-	if (!page)
-		return NULL;
-	/* Touched, so that every level of the tables is there. */
-	memset(page, 0, PAGE_SIZE);
-	entry = lookup_address((unsigned long)page, &level);
-	if (!entry || level != PG_LEVEL_4K) {
-		vfree(page);
-		return NULL;
-	}
-	WRITE_ONCE(*entry, pfn_pte(physical >> PAGE_SHIFT, protection));
-	on_each_cpu(flush, NULL, 1);
-	return page;
-}
-EXPORT_SYMBOL_GPL(attack_map);
-
 /* kallsyms_lookup_name() is not exported, but a kprobe tells where it is. */
 unsigned long attack_symbol(const char *name)
 {
@@ -123,19 +98,6 @@ unsigned long attack_symbol(const char *name)
 	return lookup(name);
 }
 EXPORT_SYMBOL_GPL(attack_symbol);
-
-u64 attack_physical(const void *address)
-{
-	unsigned int level;
-	pte_t *entry = lookup_address((unsigned long)address, &level);
-	u64 mask;
-
-	if (!entry || !(pte_val(*entry) & _PAGE_PRESENT))
-		return 0;
-	mask = page_level_mask(level);
-	return (pte_val(*entry) & PTE_PFN_MASK & mask) | ((unsigned long)address & ~mask);
-}
-EXPORT_SYMBOL_GPL(attack_physical);
 
 bool attack_msr_keeps(u32 msr, u64 value, u64 *seen)
 {
@@ -153,15 +115,6 @@ bool attack_msr_keeps(u32 msr, u64 value, u64 *seen)
 	return written && *seen == value && value != before;
 }
 EXPORT_SYMBOL_GPL(attack_msr_keeps);
-
-bool attack_read_only(const void *address)
-{
-	unsigned int level;
-	pte_t *entry = lookup_address((unsigned long)address, &level);
-
-	return entry && !(pte_val(*entry) & _PAGE_RW);
-}
-EXPORT_SYMBOL_GPL(attack_read_only);
 
 void attack_wait(void)
 {
@@ -188,7 +141,7 @@ static long read_log(struct secpod_record *records)
 	return count;
 }
 
-/* The rules of all records since the last time, a bit each. */
+/* The rules by which something was refused since the last time, a bit each. */
 static u64 recorded_rules(void)
 {
 	struct secpod_record *records;
@@ -202,7 +155,8 @@ static u64 recorded_rules(void)
 		return 0;
 	while ((count = read_log(records)) > 0)
 		for (long i = 0; i < count; i++)
-			rules |= 1ull << records[i].rule;
+			if (records[i].answer >= SECPOD_ANSWER_DENY)
+				rules |= 1ull << records[i].rule;
 	free_page((unsigned long)records);
 	return rules;
 }
