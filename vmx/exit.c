@@ -38,7 +38,7 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
 	[EXIT_REASON_GETSEC] = {exit_undefined, false, false},
 	[EXIT_REASON_INVD] = {exit_invd, false, false},
-	[EXIT_REASON_VMCALL] = {exit_vmcall, false, false},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, false, true},
 	[EXIT_REASON_VMCLEAR] = {exit_undefined, false, false},
 	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false, false},
 	[EXIT_REASON_VMPTRLD] = {exit_undefined, false, false},

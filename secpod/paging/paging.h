@@ -206,6 +206,12 @@ int paging_code_store(struct paging *paging, uint64_t slot, paging_change change
 		      uint64_t *old);
 
 /*
+ * paging_set_plain - the 8 bytes at slot (gpa, any) become value, where that is the entry of a user's page and
+ * nothing more has to be asked. Result: was it done? If not, nothing was: see paging_store().
+ */
+bool paging_set_plain(struct paging *paging, uint64_t slot, uint64_t value);
+
+/*
  * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
  * Result: as paging_store(); 0 also when there was nothing to set.
  */

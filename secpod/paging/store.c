@@ -224,6 +224,25 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	return error;
 }
 
+static inline uint64_t replace_by(void *operand, uint64_t old)
+{
+	(void)old;
+	return *(uint64_t *)operand;
+}
+
+bool paging_set_plain(struct paging *paging, uint64_t slot, uint64_t value)
+{
+	const uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
+	uint64_t old;
+
+	/* A table without references may be one no longer. */
+	if (frame_word_refs(word) == 0 ||
+	    !store_plain(paging, word, slot, replace_by, &value, &old))
+		return false;
+	__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
+	return true;
+}
+
 int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old)
 {
@@ -301,10 +320,15 @@ static uint64_t with_flags(uint64_t entry, uint32_t level)
 
 int paging_flag_update(struct paging *paging, uint64_t slot)
 {
+	uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
 	uint32_t tries = TRIES_MAX;
-	uint64_t word, old, next;
+	uint64_t old, next;
 	uint64_t *entry;
-	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
+	int error = 0;
+
+	if (!frame_is_table(frame_word_type(word)) ||
+	    !frame_try_lock(&paging->frames, slot >> PAGE_SHIFT, word))
+		error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
 		return error;
