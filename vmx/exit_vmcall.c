@@ -121,10 +121,8 @@ static bool set_plain(struct vcpu *vcpu)
 	return true;
 }
 
-void exit_vmcall(struct vcpu *vcpu)
+static __attribute__((noinline)) void any_call(struct vcpu *vcpu)
 {
-	if (set_plain(vcpu))
-		return;
 	if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_SEAL) {
 		seal(vcpu);
 	} else if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_UNLAUNCH) {
@@ -134,4 +132,10 @@ void exit_vmcall(struct vcpu *vcpu)
 	} else {
 		guest_call(vcpu);
 	}
+}
+
+void exit_vmcall(struct vcpu *vcpu)
+{
+	if (!set_plain(vcpu))
+		any_call(vcpu);
 }

@@ -98,8 +98,7 @@ static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, 
 	uint8_t *table = NULL;
 	uint32_t done = 0;
 
-	if (frame_word_type(word) != FRAME_L1 || frame_word_refs(word) == 0 ||
-	    !frame_try_lock(&paging->frames, page >> PAGE_SHIFT, word))
+	if (!frame_try_lock(&paging->frames, page >> PAGE_SHIFT, word, FRAME_L1))
 		return 0;
 	if (table_info_of(&paging->infos, frame_word_info(word))->half == HALF_USER)
 		table = (uint8_t *)guest_word_open(page);

@@ -176,7 +176,7 @@ static inline bool store_plain(struct paging *paging, uint64_t word, uint64_t sl
 	bool done = false;
 	uint64_t *entry, next;
 
-	if (frame_word_type(word) != FRAME_L1 || !frame_try_lock(&paging->frames, frame, word))
+	if (!frame_try_lock(&paging->frames, frame, word, FRAME_L1))
 		return false;
 	if (table_info_of(&paging->infos, frame_word_info(word))->half == HALF_USER) {
 		entry = guest_word_open(slot);
@@ -235,9 +235,7 @@ bool paging_set_plain(struct paging *paging, uint64_t slot, uint64_t value)
 	const uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
 	uint64_t old;
 
-	/* A table without references may be one no longer. */
-	if (frame_word_refs(word) == 0 ||
-	    !store_plain(paging, word, slot, replace_by, &value, &old))
+	if (!store_plain(paging, word, slot, replace_by, &value, &old))
 		return false;
 	__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
 	return true;
@@ -327,7 +325,7 @@ int paging_flag_update(struct paging *paging, uint64_t slot)
 	int error = 0;
 
 	if (!frame_is_table(frame_word_type(word)) ||
-	    !frame_try_lock(&paging->frames, slot >> PAGE_SHIFT, word))
+	    !frame_try_lock(&paging->frames, slot >> PAGE_SHIFT, word, frame_word_type(word)))
 		error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
