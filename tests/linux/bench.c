@@ -86,6 +86,12 @@ static bool idle(void)
 	return sleep(10) == 0;
 }
 
+/* What is more than with 10 s comes with the time, and not with going to sleep and waking up. */
+static bool idle_longer(void)
+{
+	return sleep(20) == 0;
+}
+
 static bool system_calls(void)
 {
 	const long parent = getppid();
@@ -171,6 +177,7 @@ static void stop_partner(void)
 
 static const struct operation operations[] = {
 	{"10 s idle", idle, come_to_rest, NULL},
+	{"20 s idle", idle_longer, NULL, NULL},
 	{"100000 getppid", system_calls, NULL, NULL},
 	{"10000 context switches", switches, start_partner, stop_partner},
 	{"100 fork+exec", execs, NULL, NULL},
