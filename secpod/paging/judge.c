@@ -206,7 +206,10 @@ static bool changes_image(const struct question *q)
 	const uint64_t linear =
 		(q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
 
-	/* Tables stay. One comes by a split, also of a page that is not present: its entries are judged one by one. */
+	/*
+	 * Tables stay. They come by a split, or where nothing is: Linux splits large pages that are not
+	 * present, too. Their entries are judged one by one.
+	 */
 	if (pte_is_table(q->old, level))
 		return true;
 	if (pte_is_table(q->next, level))

@@ -248,8 +248,11 @@ static bool changes_image(const struct slow_place *place, uint64_t old, uint64_t
 	for (uint64_t i = 0; i < LINEAR_SIZE(place->level) >> 12; i++)
 		constant |= place->type(frame + i) == FRAME_CODE ||
 			    place->type(frame + i) == FRAME_RODATA;
-	if (table(old, place->level) || table(next, place->level))
+	if (table(old, place->level))
 		return true;
+	/* Its entries are asked about. */
+	if (table(next, place->level))
+		return false;
 	return constant || (present(next) && frames_of(place, next).first != frame);
 }
 

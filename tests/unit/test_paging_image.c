@@ -11,6 +11,7 @@
 /* Behind the small pages of the image: a hole, then large pages of text and of data. */
 #define SIZE_1M (1ULL << 20)
 #define HOLE (PW_IMAGE + 64 * PAGE_SIZE)
+#define LARGE_HOLE (PW_IMAGE + 34 * SIZE_1M)
 #define LARGE_TEXT (PW_IMAGE + 36 * SIZE_1M)
 #define LARGE_DATA (PW_IMAGE + 38 * SIZE_1M)
 #define IMAGE_END (LARGE_DATA + SIZE_2M)
@@ -183,19 +184,36 @@ static void test_a_hole_of_the_image_takes_its_own_frame_only(void **state)
 	assert_int_equal(set(HOLE, 1, 0), 0);
 }
 
+/* Linux splits a large page that is not present, too: into pages that are not. */
+static void test_a_large_hole_takes_a_table_of_holes(void **state)
+{
+	const uint64_t other = pw_frame(&world) << PAGE_SHIFT, va = LARGE_HOLE;
+	const uint64_t table = pieces_of(va, PW_KERNEL_RW & ~PTE_P);
+
+	(void)state;
+	assert_int_equal(set(va, 2, (linear(va) | PW_KERNEL_RW | PTE_PS) & ~PTE_P), 0);
+	assert_int_equal(set(va, 2, table | PW_KERNEL_TABLE), 0);
+	assert_int_equal(set(va, 1, linear(va) | PW_KERNEL_RO), 0);
+	assert_nothing_refused();
+	assert_refused(va + PAGE_SIZE, 1, other | PW_KERNEL_RW, SECPOD_RULE_LOCKED_RANGE);
+	/* And that is what it stays. */
+	assert_refused(va, 2, 0, SECPOD_RULE_LOCKED_RANGE);
+}
+
 static void test_a_large_hole_takes_its_own_frames_only(void **state)
 {
-	const uint64_t va = PW_IMAGE + SIZE_2M;
+	const uint64_t va = LARGE_HOLE, table = pieces_of(va, PW_KERNEL_RW);
 
 	(void)state;
 	assert_int_equal(pw_peek(pw_slot(world.swapper, va, 2)), 0);
-	assert_refused(va, 2, pieces_of(va + SIZE_2M, PW_KERNEL_RW) | PW_KERNEL_TABLE,
-		       SECPOD_RULE_LOCKED_RANGE);
+	assert_int_equal(pw_poke(&world, 0, table + 8, linear(va) | PW_KERNEL_RW), 0);
+	assert_refused(va, 2, table | PW_KERNEL_TABLE, SECPOD_RULE_LOCKED_RANGE);
+	assert_int_equal(pw_poke(&world, 0, table + 8, linear(PW_IMAGE) | PW_KERNEL_RX), 0);
+	assert_refused(va, 2, table | PW_KERNEL_TABLE, SECPOD_RULE_LOCKED_RANGE);
 	assert_refused(va, 2, linear(va + SIZE_2M) | PW_KERNEL_RW | PTE_PS,
 		       SECPOD_RULE_LOCKED_RANGE);
-	assert_int_equal(pw_poke(&world, 0, pw_slot(world.swapper, va, 2),
-				 pieces_of(va, PW_KERNEL_RW) | PW_KERNEL_TABLE),
-			 0);
+	assert_int_equal(pw_poke(&world, 0, table + 8, (linear(va) + PAGE_SIZE) | PW_KERNEL_RW), 0);
+	assert_int_equal(set(va, 2, table | PW_KERNEL_TABLE), 0);
 }
 
 /* The copy of a page in the place of the page: in one step, or in two. */
@@ -266,6 +284,7 @@ int main(void)
 		TEST(test_text_and_constants_only_lose_rights),
 		TEST(test_data_keeps_its_frame_whatever_its_rights),
 		TEST(test_a_hole_of_the_image_takes_its_own_frame_only),
+		TEST(test_a_large_hole_takes_a_table_of_holes),
 		TEST(test_a_large_hole_takes_its_own_frames_only),
 		TEST(test_nothing_locked_is_remapped_at_any_level),
 		TEST(test_the_cpu_entry_area_is_as_it_was),

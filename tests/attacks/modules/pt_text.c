@@ -51,7 +51,7 @@ static int attempt(void)
 	make_writable(phys_to_virt(physical), text);
 	alias = attack_map(physical & PAGE_MASK, PAGE_KERNEL);
 	if (alias)
-		overwrite((void *)alias + offset_in_page(physical), text);
+		overwrite((u64 *)((u8 *)alias + offset_in_page(physical)), text);
 	return 0;
 }
 
