@@ -15,6 +15,20 @@ int ept_flush_init(struct ept_flush *flush, uint32_t cpus, const struct ept_flus
 	return 0;
 }
 
+void ept_flush_follow(struct ept_flush *flush, struct ept_flush_cpu *self)
+{
+	uint64_t generation;
+
+	while ((generation = __atomic_load_n(&flush->generation, __ATOMIC_SEQ_CST)) != self->seen) {
+		/* What follows may wait for other CPUs, and they are not to wait for this one. */
+		__atomic_store_n(&self->in_guest, 0u, __ATOMIC_RELEASE);
+		flush->ops.invalidate_local(flush->ops.context);
+		self->flushes++;
+		__atomic_store_n(&self->seen, generation, __ATOMIC_RELEASE);
+		__atomic_exchange_n(&self->in_guest, 1u, __ATOMIC_SEQ_CST);
+	}
+}
+
 /* Is this CPU in the guest, perhaps with translations from before the generation? */
 static bool is_behind(const struct ept_flush *flush, uint32_t cpu, uint64_t generation)
 {

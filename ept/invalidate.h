@@ -59,23 +59,17 @@ static inline void ept_flush_exit(struct ept_flush_cpu *self)
 	__atomic_store_n(&self->in_guest, 0u, __ATOMIC_RELEASE);
 }
 
+/* ept_flush_follow - the rare part of ept_flush_enter(): invalidate, and announce anew, until not behind. */
+void ept_flush_follow(struct ept_flush *flush, struct ept_flush_cpu *self);
+
 /* ept_flush_enter - last thing before VM entry; invalidates when behind. self as above. */
 static inline void ept_flush_enter(struct ept_flush *flush, struct ept_flush_cpu *self)
 {
-	for (;;) {
-		uint64_t generation;
-
-		/* The exchange is a full barrier: announce first, look second. */
-		__atomic_exchange_n(&self->in_guest, 1u, __ATOMIC_SEQ_CST);
-		generation = __atomic_load_n(&flush->generation, __ATOMIC_SEQ_CST);
-		if (__builtin_expect(generation == self->seen, 1))
-			return;
-		/* What follows may wait for other CPUs, and they are not to wait for this one. */
-		__atomic_store_n(&self->in_guest, 0u, __ATOMIC_RELEASE);
-		flush->ops.invalidate_local(flush->ops.context);
-		self->flushes++;
-		__atomic_store_n(&self->seen, generation, __ATOMIC_RELEASE);
-	}
+	/* The exchange is a full barrier: announce first, look second. */
+	__atomic_exchange_n(&self->in_guest, 1u, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&flush->generation, __ATOMIC_SEQ_CST) != self->seen,
+			     0))
+		ept_flush_follow(flush, self);
 }
 
 /*

@@ -31,10 +31,9 @@ static __attribute__((noinline)) bool find(uint64_t gpa, uint64_t len)
 
 static inline bool is_guest(uint64_t gpa, uint64_t len)
 {
-	return __builtin_expect(
-		       ram_map_range_has(__atomic_load_n(&likely, __ATOMIC_RELAXED), gpa, len),
-		       1) ||
-	       find(gpa, len);
+	const struct ram_map_range *range = __atomic_load_n(&likely, __ATOMIC_RELAXED);
+
+	return __builtin_expect(ram_map_range_has(range, gpa, len), 1) || find(gpa, len);
 }
 
 /*
@@ -117,11 +116,18 @@ int guest_write(uint64_t gpa, const void *from, uint64_t len)
 	return 0;
 }
 
+static __attribute__((noinline)) uint64_t *word_open_any(uint64_t gpa)
+{
+	return find(gpa, sizeof(uint64_t)) ? window_open(gpa, PAGE_DATA) : NULL;
+}
+
 uint64_t *guest_word_open(uint64_t gpa)
 {
-	if (gpa % sizeof(uint64_t) || !is_guest(gpa, sizeof(uint64_t)))
+	if (gpa % sizeof(uint64_t))
 		return NULL;
-	return window_open(gpa, PAGE_DATA);
+	if (__builtin_expect(ram_map_range_at(__atomic_load_n(&likely, __ATOMIC_RELAXED), gpa), 1))
+		return window_open(gpa, PAGE_DATA);
+	return word_open_any(gpa);
 }
 
 void guest_word_close(void)

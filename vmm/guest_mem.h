@@ -34,7 +34,7 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired);
 
 /*
  * guest_word_open - the 8 bytes at gpa (multiple of 8), for atomic loads and exchanges, until
- * guest_word_close(). Nothing else of this header may be called in between.
+ * guest_word_close(), and with them all of their page that is guest memory. Nothing else of this header may be called in between.
  * Result: NULL when they are not guest memory, or not aligned; then there is nothing to close.
  */
 uint64_t *guest_word_open(uint64_t gpa);

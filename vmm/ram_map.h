@@ -50,11 +50,17 @@ static inline bool ram_map_contains(const struct ram_map *map, uint64_t base, ui
 	return ram_map_find(map, base, length) != NULL;
 }
 
+/* ram_map_range_at - is base in this range? So is the rest of its page. */
+static inline bool ram_map_range_at(const struct ram_map_range *range, uint64_t base)
+{
+	return base - range->base < range->end - range->base;
+}
+
 /* ram_map_range_has - is every byte of [base, base + length), length not 0, in this range? */
 static inline bool ram_map_range_has(const struct ram_map_range *range, uint64_t base,
 				     uint64_t length)
 {
-	return base >= range->base && base < range->end && length <= range->end - base;
+	return ram_map_range_at(range, base) && length <= range->end - base;
 }
 
 #endif

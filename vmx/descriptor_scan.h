@@ -15,7 +15,7 @@
 #include "vmx/vcpu.h"
 
 /*
- * Exits that come often (CPUID, loads of CR3, stores to page tables) between two looks: one start of a program
+ * Exits that come often (CPUID, VMCALL, loads of CR3, stores to page tables) between two looks: one start of a program
  * with the C library has some eighty of CPUID alone.
  */
 #define DESCRIPTOR_SCAN_OFTEN 64u

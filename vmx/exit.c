@@ -38,7 +38,7 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
 	[EXIT_REASON_GETSEC] = {exit_undefined, false, false},
 	[EXIT_REASON_INVD] = {exit_invd, false, false},
-	[EXIT_REASON_VMCALL] = {exit_vmcall, false, false},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, false, true},
 	[EXIT_REASON_VMCLEAR] = {exit_undefined, false, false},
 	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false, false},
 	[EXIT_REASON_VMPTRLD] = {exit_undefined, false, false},
@@ -64,12 +64,8 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_PCONFIG] = {exit_undefined, false, false},
 };
 
-static void read_vectoring(struct vcpu *vcpu)
+static __attribute__((noinline)) void take_vectoring(struct vcpu *vcpu, uint32_t info)
 {
-	uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO);
-
-	if (!(info & EVENT_VALID))
-		return;
 	vcpu->entry_work = 1;
 	vcpu->event = event_from_vectoring(info, vmread32(VMCS_IDT_VECTORING_ERROR),
 					   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
@@ -79,20 +75,25 @@ static void read_vectoring(struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint64_t)BLOCKING_BY_NMI);
 }
 
-/* Every reason but CPUID. Apart, so that the short path saves no registers for this one. */
-static __attribute__((noinline)) void dispatch(struct vcpu *vcpu, uint32_t reason)
+static __attribute__((noinline)) _Noreturn void stop(struct vcpu *vcpu, uint32_t reason)
 {
-	uint32_t basic = reason & EXIT_REASON_BASIC;
-
 	if (reason & EXIT_REASON_ENTRY_FAILURE)
 		dump_entry_failure(vcpu);
-	if (basic >= EXIT_REASON_COUNT || !handlers[basic].handle)
-		panic("unexpected VM exit, reason %" PRIu32, basic);
-	vcpu->exits[basic]++;
-	if (handlers[basic].may_vector)
-		read_vectoring(vcpu);
-	handlers[basic].handle(vcpu);
-	if (!handlers[basic].often)
+	panic("unexpected VM exit, reason %" PRIu32, reason & EXIT_REASON_BASIC);
+}
+
+/* Every reason but CPUID. Apart, so that the short path saves no registers for this one. */
+static __attribute__((noinline)) void dispatch(struct vcpu *vcpu,
+					       const struct exit_handler *handler)
+{
+	if (handler->may_vector) {
+		const uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO);
+
+		if (info & EVENT_VALID)
+			take_vectoring(vcpu, info);
+	}
+	handler->handle(vcpu);
+	if (!handler->often)
 		descriptor_scan(vcpu);
 	else if (--vcpu->often_left < 0)
 		descriptor_scan_often(vcpu);
@@ -152,6 +153,7 @@ static __attribute__((noinline)) void count_root_time(struct vcpu *vcpu)
 	uint64_t now = rdtsc();
 
 	vcpu->root_tsc += now - vcpu->exit_tsc;
+	vcpu->reason_tsc[vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC] += now - vcpu->exit_tsc;
 	vcpu->exit_tsc = now;
 }
 
@@ -192,7 +194,11 @@ void vmx_exit(void)
 		if (__builtin_expect(--vcpu->often_left < 0, 0))
 			descriptor_scan_often(vcpu);
 	} else {
-		dispatch(vcpu, reason);
+		/* A failed entry has bit 31, which is beyond the table as well. */
+		if (__builtin_expect(reason >= EXIT_REASON_COUNT || !handlers[reason].handle, 0))
+			stop(vcpu, reason);
+		vcpu->exits[reason]++;
+		dispatch(vcpu, &handlers[reason]);
 	}
 	before_entry(vcpu);
 }

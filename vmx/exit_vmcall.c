@@ -18,9 +18,8 @@
 static bool is_boot_call(void)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
-	uint64_t rip = vmread(VMCS_GUEST_RIP);
 
-	return !vmx.sealed && rip - handoff->image_base < handoff->image_size &&
+	return !vmx.sealed && vmread(VMCS_GUEST_RIP) - handoff->image_base < handoff->image_size &&
 	       SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) == 0;
 }
 
@@ -107,7 +106,22 @@ static void guest_call(struct vcpu *vcpu)
 	}
 }
 
-void exit_vmcall(struct vcpu *vcpu)
+/* PT_SET of a user's page: the call that comes most. What is not that, or is malformed, goes the long way. */
+static bool set_plain(struct vcpu *vcpu)
+{
+	struct guest_regs *regs = vcpu->regs;
+
+	if (regs->rax != (SECPOD_HYPERCALL | SECPOD_CALL_PT_SET) || (regs->rdx | regs->r10) ||
+	    !vcpu->delegating || SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0 ||
+	    !paging_set_plain(&vmx.paging, regs->rdi, regs->rsi))
+		return false;
+	__atomic_fetch_add(&vmx.hypercalls.count, 1u, __ATOMIC_RELAXED);
+	regs->rax = 0;
+	guest_advance();
+	return true;
+}
+
+static __attribute__((noinline)) void any_call(struct vcpu *vcpu)
 {
 	if (is_boot_call() && vcpu->regs->rax == BOOT_CALL_SEAL) {
 		seal(vcpu);
@@ -118,4 +132,10 @@ void exit_vmcall(struct vcpu *vcpu)
 	} else {
 		guest_call(vcpu);
 	}
+}
+
+void exit_vmcall(struct vcpu *vcpu)
+{
+	if (!set_plain(vcpu))
+		any_call(vcpu);
 }

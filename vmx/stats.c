@@ -26,6 +26,15 @@ static uint64_t sum_of(uint64_t (*value)(const struct vcpu *vcpu))
 	return sum;
 }
 
+static uint64_t sum_ticks(uint32_t reason)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < vmx.handoff->cpu_count; cpu++)
+		sum += vmx.vcpu[cpu]->reason_tsc[reason];
+	return sum;
+}
+
 static uint64_t root_tsc(const struct vcpu *vcpu)
 {
 	return vcpu->root_tsc;
@@ -72,6 +81,11 @@ static bool exit_counter(uint32_t index, uint64_t *value)
 		*value = vmx.vcpu[cpu]->exits[reason];
 		return true;
 	}
+	reason = index - SECPOD_STAT_EXIT_TSC;
+	if (index >= SECPOD_STAT_EXIT_TSC && reason < EXIT_REASON_COUNT) {
+		*value = sum_ticks(reason);
+		return true;
+	}
 	reason = index - SECPOD_STAT_EXIT_REASON;
 	if (index < SECPOD_STAT_EXIT_REASON || reason >= EXIT_REASON_COUNT)
 		return false;
@@ -96,6 +110,7 @@ static bool paging_counter(uint32_t index, uint64_t *value)
 		[SECPOD_STAT_PT_FLAGS] = &paging->stats.flag_updates,
 		[SECPOD_STAT_PT_REFUSED] = &paging->stats.refused,
 		[SECPOD_STAT_PT_FLUSHES] = &paging->stats.flushes,
+		[SECPOD_STAT_PT_ENTRIES] = &paging->stats.entries,
 	};
 	const uint32_t kind = index - SECPOD_STAT_FRAMES;
 
@@ -103,7 +118,7 @@ static bool paging_counter(uint32_t index, uint64_t *value)
 		*value = paging->frames.of_type[kind];
 		return true;
 	}
-	if (index < SECPOD_STAT_TABLES_PENDING || index >= SECPOD_STAT_COUNT)
+	if (index < SECPOD_STAT_TABLES_PENDING || index > SECPOD_STAT_PT_ENTRIES)
 		return false;
 	*value = *counter[index];
 	return true;
@@ -164,6 +179,9 @@ bool stats_read(uint32_t index, uint64_t *value)
 		return true;
 	case SECPOD_STAT_NMI_QUEUED:
 		*value = sum_of(nmi_count);
+		return true;
+	case SECPOD_STAT_PAGING:
+		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;
 		return true;
 	default:
 		return paging_counter(index, value) || exit_counter(index, value);

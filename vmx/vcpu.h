@@ -59,6 +59,7 @@ struct vcpu {
 	uint64_t root_tsc;   /* sum over exits, with debug-stats only */
 	uint64_t wait_turns; /* of the invalidation this CPU waits for */
 	uint64_t exits[EXIT_REASON_COUNT];
+	uint64_t reason_tsc[EXIT_REASON_COUNT]; /* root_tsc by reason */
 };
 
 static inline struct vcpu *this_vcpu(void)

@@ -71,7 +71,9 @@
 #define SECPOD_STAT_PT_FLAGS 0x15u	  /* accessed and dirty flags set in the CPU's place */
 #define SECPOD_STAT_PT_REFUSED 0x16u	  /* stores to page tables refused */
 #define SECPOD_STAT_PT_FLUSHES 0x17u	  /* invalidations on all CPUs asked for by it */
-#define SECPOD_STAT_COUNT 0x18u
+#define SECPOD_STAT_PT_ENTRIES 0x18u	  /* present entries judged when tables were made */
+#define SECPOD_STAT_PAGING 0x19u	  /* memory for it, and EPT tables: bytes */
+#define SECPOD_STAT_COUNT 0x1au
 /* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
 #define SECPOD_STAT_FRAMES 0x20u
 #define SECPOD_FRAME_L1 1u /* page tables, by level */
@@ -89,6 +91,8 @@
 #define SECPOD_STAT_EXIT_REASON 0x1000u
 /* The same of one CPU: SECPOD_STAT_CPU_EXIT_REASON + (cpu << 8) + reason. */
 #define SECPOD_STAT_CPU_EXIT_REASON 0x10000u
+/* TSC ticks between VM exits of one basic reason and VM entry: SECPOD_STAT_EXIT_TSC + reason. */
+#define SECPOD_STAT_EXIT_TSC 0x2000u
 #define SECPOD_STAT_EXIT_REASONS 80u
 
 /*

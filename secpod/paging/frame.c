@@ -3,11 +3,10 @@
 
 #include <errno.h>
 
-#define TYPE_MASK 15ULL
 #define ONE_REF (1ULL << FRAME_REFS_SHIFT)
 #define REGION_FRAMES (SIZE_2M / SIZE_4K)
 
-_Static_assert(FRAME_TYPES <= TYPE_MASK + 1, "a type has four bits");
+_Static_assert(FRAME_TYPES <= FRAME_TYPE + 1, "a type has four bits");
 _Static_assert(FRAME_RETIRED < ONE_REF && FRAME_INFO_SHIFT + 28 == 64 &&
 		       FRAME_REFS_SHIFT + 24 == FRAME_INFO_SHIFT,
 	       "the fields of the word lie side by side");
@@ -240,11 +239,6 @@ int frame_lock(struct frames *frames, uint64_t number, uint64_t *word)
 			return 0;
 		}
 	}
-}
-
-void frame_unlock(struct frames *frames, uint64_t number)
-{
-	__atomic_fetch_and(&frames->word[number], ~FRAME_LOCKED, __ATOMIC_RELEASE);
 }
 
 bool frame_retire(struct frames *frames, uint64_t number)

@@ -42,6 +42,7 @@ enum frame_type {
 
 #define FRAME_LEVELS 4u
 
+#define FRAME_TYPE 15ULL /* enum frame_type */
 /* States of a page table, and marks, beside its type. */
 #define FRAME_LOCKED (1ULL << 4)    /* one CPU is at its contents */
 #define FRAME_CLAIMED (1ULL << 5)   /* becoming a page table: contents not judged yet */
@@ -59,7 +60,7 @@ enum frame_type {
 
 static inline enum frame_type frame_word_type(uint64_t word)
 {
-	return (enum frame_type)(word & 15u);
+	return (enum frame_type)(word & FRAME_TYPE);
 }
 
 static inline uint64_t frame_word_refs(uint64_t word)
@@ -190,7 +191,24 @@ bool frame_put_code(struct frames *frames, uint64_t number);
  * -EAGAIN (being made or unmade); -ENOENT (no page table).
  */
 int frame_lock(struct frames *frames, uint64_t number, uint64_t *word);
-void frame_unlock(struct frames *frames, uint64_t number);
+static inline void frame_unlock(struct frames *frames, uint64_t number)
+{
+	__atomic_fetch_and(&frames->word[number], ~FRAME_LOCKED, __ATOMIC_RELEASE);
+}
+
+/*
+ * frame_try_lock - the same for a page table of this type that had this word a moment ago, and was not retired
+ * then: without a wait.
+ * Result: was it locked? (The word may have changed, or another CPU be at it.)
+ */
+static inline bool frame_try_lock(struct frames *frames, uint64_t number, uint64_t word,
+				  enum frame_type type)
+{
+	return (word & (FRAME_TYPE | FRAME_LOCKED | FRAME_CLAIMED | FRAME_DOOMED |
+			FRAME_RETIRED)) == type &&
+	       __atomic_compare_exchange_n(&frames->word[number], &word, word | FRAME_LOCKED, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
 
 /* frame_retire - mark a table that has no references and is not permanent. Result: is it one? */
 bool frame_retire(struct frames *frames, uint64_t number);

@@ -69,6 +69,20 @@ void retire(struct paging *paging, uint64_t frame);
  */
 uint32_t retire_doom(struct paging *paging, uint64_t frame);
 
+/*
+ * retire_due - is the first of the list covered by an invalidation? Without the lock, so that a store need not
+ * wait for it: what is missed now is found by the next one. The number may be somebody else's by now,
+ * but what it stands for stays memory that can be read.
+ */
+static inline bool retire_due(const struct paging *paging)
+{
+	const uint32_t number = __atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED);
+
+	return number &&
+	       __atomic_load_n(&table_info_of(&paging->infos, number)->epoch, __ATOMIC_RELAXED) <
+		       __atomic_load_n(&paging->flush_done, __ATOMIC_RELAXED);
+}
+
 /* retire_sweep - release up to limit tables that were retired before an invalidation that is over. */
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit);
 

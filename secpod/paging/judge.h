@@ -56,7 +56,8 @@ static inline bool judge_is_plain(const struct paging *paging, uint64_t old, uin
 		return false;
 	if (!(next & PTE_P))
 		return true;
-	return (next & PTE_US) && !(next & paging->reserved) &&
+	/* A frame that the table has is below the top of RAM: no reserved bit is set in its address. */
+	return (next & PTE_US) &&
 	       frame_type(&paging->frames, pte_leaf_frame(next, 1)) == FRAME_NONE;
 }
 

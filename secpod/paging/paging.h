@@ -82,6 +82,7 @@ struct paging_range {
 
 struct paging_stats {
 	uint64_t promoted;     /* frames that became page tables */
+	uint64_t entries;      /* present entries of theirs that were judged then */
 	uint64_t released;     /* and memory again */
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
@@ -211,6 +212,12 @@ int paging_code_store(struct paging *paging, uint64_t slot, paging_change change
 bool paging_maps_users(const struct paging *paging, uint64_t slot);
 
 /*
+ * paging_set_plain - the 8 bytes at slot (gpa, any) become value, where that is the entry of a user's page and
+ * nothing more has to be asked. Result: was it done? If not, nothing was: see paging_store().
+ */
+bool paging_set_plain(struct paging *paging, uint64_t slot, uint64_t value);
+
+/*
  * paging_flag_update - the CPU's page walk wanted to write slot: set A, or D where A is set.
  * Result: as paging_store(); 0 also when there was nothing to set.
  */
@@ -223,6 +230,16 @@ int paging_flag_update(struct paging *paging, uint64_t slot);
  * something else), -EAGAIN, -EFAULT (no memory of the guest's), -ENOMEM.
  */
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
+
+/* paging_bytes - what it has taken from the pool by now, in bytes. */
+static inline uint64_t paging_bytes(const struct paging *paging)
+{
+	const uint64_t frames = paging->frames.count;
+
+	return frames ? frames_bytes(frames << PAGE_SHIFT) + table_infos_bytes(frames) +
+				paging->infos.pages * PAGE_SIZE
+		      : 0;
+}
 
 /*
  * paging_make_constant - memory (frame number) becomes constant, if it is not already; to be followed by

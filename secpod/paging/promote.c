@@ -432,8 +432,6 @@ static int judge_one(struct promotion *p, const struct table_info *info, uint32_
 	struct pte_place place;
 	int error;
 
-	if (level == 1 && info->half == HALF_USER && judge_is_plain(p->paging, old, value))
-		return 0;
 	if (level == PT_LEVELS && take_template_entry(p, info, index, value))
 		return 0;
 	place = pte_place_of(p->paging, info, level, index);
@@ -450,6 +448,16 @@ static void count_user_entries(struct table_info *info, const uint64_t *entry)
 	__atomic_store_n(&info->user_entries, count, __ATOMIC_RELAXED);
 }
 
+/* How many entries from index i on are those of users' pages, one behind the other? */
+static uint32_t plain_run(const struct paging *paging, const uint64_t *entry, uint32_t i)
+{
+	const uint32_t first = i;
+
+	while (i < PT_ENTRIES && (entry[i] & PTE_P) && judge_is_plain(paging, 0, entry[i]))
+		i++;
+	return i - first;
+}
+
 /* A table claimed by us. Result: 0: it is admitted, and the caller has a reference to it. */
 static int judge_table(struct promotion *p, const struct tree_root *root)
 {
@@ -457,6 +465,8 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	const uint32_t number = (uint32_t)frame_word_info(frame_read(&paging->frames, root->frame));
 	struct table_info *info = info_of(p, number);
 	const uint64_t *entry;
+	uint32_t present = 0;
+	bool pages;
 
 	info->judged = 1;
 	if (p->incomplete) {
@@ -473,18 +483,28 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 		set_root_kind(paging, info, entry);
 		count_user_entries(info, entry);
 	}
+	pages = root->level == 1 && root->half == HALF_USER && !root->leaf;
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
 		uint64_t old = 0;
+		uint32_t run = 0;
 		int error;
 
-		if (!root->leaf)
-			i = pte_next_present(entry, i);
-		else
+		if (root->leaf)
 			old = pte_piece(root->leaf, root->level + 1, i);
+		else
+			i = pte_next_present(entry, i);
 		if (i == PT_ENTRIES)
 			break;
 		if (!((entry[i] | old) & PTE_P))
 			continue;
+		if (pages)
+			run = plain_run(paging, entry, i);
+		if (run) {
+			present += run;
+			i += run - 1;
+			continue;
+		}
+		present += entry[i] & PTE_P;
 		error = judge_one(p, info, root->level, i, old, entry[i]);
 		if (error) {
 			drop_entries(p, info, root->level, entry, i);
@@ -495,6 +515,7 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);
 	__atomic_fetch_add(&paging->stats.promoted, 1u, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&paging->stats.entries, present, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -87,9 +87,47 @@ static int carry_out(struct paging *paging, struct paging_cpu *cpu, const struct
 	}
 }
 
+/*
+ * Of count operations the first ones, as far as they are on entries of users' pages in one table and nothing more
+ * has to be asked: the table is locked once for them. Result: how many were done.
+ */
+static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, uint32_t count)
+{
+	const uint64_t page = op->slot & PAGE_MASK;
+	const uint64_t word = frame_read(&paging->frames, page >> PAGE_SHIFT);
+	uint8_t *table = NULL;
+	uint32_t done = 0;
+
+	if (!frame_try_lock(&paging->frames, page >> PAGE_SHIFT, word, FRAME_L1))
+		return 0;
+	if (table_info_of(&paging->infos, frame_word_info(word))->half == HALF_USER)
+		table = (uint8_t *)guest_word_open(page);
+	for (; table && done < count; done++, op++) {
+		const uint64_t kind = op->slot & SECPOD_PT_OP_MASK;
+		uint64_t *entry = (uint64_t *)(table + (op->slot & ~PAGE_MASK & ~kind));
+		uint64_t value = op->value, old;
+
+		if ((op->slot & PAGE_MASK) != page || kind > SECPOD_PT_OP_COMMIT)
+			break;
+		old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		if (kind == SECPOD_PT_OP_COMMIT)
+			value = keep_flags(&value, old);
+		if (!judge_is_plain(paging, old, value) ||
+		    !__atomic_compare_exchange_n(entry, &old, value, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_RELAXED))
+			break;
+	}
+	if (table)
+		guest_word_close();
+	frame_unlock(&paging->frames, page >> PAGE_SHIFT);
+	__atomic_fetch_add(&paging->stats.stores, done, __ATOMIC_RELAXED);
+	return done;
+}
+
 int paging_request_batch(struct paging *paging, struct paging_cpu *cpu, uint64_t list,
 			 uint64_t count)
 {
+	uint64_t done = 0;
 	int error;
 
 	if (list % sizeof(uint64_t) || count == 0 || count > SECPOD_BATCH_MAX ||
@@ -97,10 +135,17 @@ int paging_request_batch(struct paging *paging, struct paging_cpu *cpu, uint64_t
 		return -EINVAL;
 	/* Once: another CPU may change the list after it was judged. */
 	error = guest_read(list, cpu->batch, count * sizeof(cpu->batch[0]));
-	for (int done = 0; !error && done < (int)count; done++) {
+	while (!error && done < count) {
+		const uint32_t plain =
+			run_plain(paging, &cpu->batch[done], (uint32_t)(count - done));
+
+		done += plain;
+		if (plain)
+			continue;
 		error = carry_out(paging, cpu, &cpu->batch[done]);
 		if (error && done)
-			return done;
+			return (int)done;
+		done++;
 	}
 	return error ? error : (int)count;
 }

@@ -158,19 +158,6 @@ static int take_off(struct paging *paging, uint32_t number, uint64_t *word)
 	return error;
 }
 
-/*
- * Is the first of the list covered by an invalidation? Without the lock, so that a store need not wait
- * for it: what is missed now is found by the next one. The number may be somebody else's by now,
- * but what it stands for stays memory that can be read.
- */
-static bool may_release(struct paging *paging)
-{
-	const uint32_t number = __atomic_load_n(&paging->retired_first, __ATOMIC_RELAXED);
-
-	return number && __atomic_load_n(&info_of(paging, number)->epoch, __ATOMIC_RELAXED) <
-				 __atomic_load_n(&paging->flush_done, __ATOMIC_RELAXED);
-}
-
 void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 {
 	while (limit-- > 0) {
@@ -178,7 +165,7 @@ void retire_sweep(struct paging *paging, struct paging_cpu *cpu, uint32_t limit)
 		uint64_t word = 0;
 		int error = -EAGAIN;
 
-		if (!may_release(paging))
+		if (!retire_due(paging))
 			return;
 		spin_lock(&paging->retired_lock);
 		number = paging->retired_first;

@@ -166,25 +166,31 @@ static void clear_pair(struct paging *paging, struct paging_cpu *cpu, uint64_t s
 }
 
 /*
- * The entry of a user's page, with no more to it than judge_is_plain() says. Result: 0; -EAGAIN: it
- * is another one, or changed in between, and nothing was done.
+ * The entry of a user's page, with no more to it than judge_is_plain() says, in a table that had this word a
+ * moment ago. Result: is it one, and was it done? If not, nothing was.
  */
-static int store_plain(const struct paging *paging, uint64_t slot, paging_change change,
-		       void *operand, uint64_t *old)
+static inline bool store_plain(struct paging *paging, uint64_t word, uint64_t slot,
+			       paging_change change, void *operand, uint64_t *old)
 {
-	uint64_t *entry = guest_word_open(slot);
-	uint64_t next;
-	bool done;
+	const uint64_t frame = slot >> PAGE_SHIFT;
+	bool done = false;
+	uint64_t *entry, next;
 
-	if (!entry)
-		return -EFAULT;
-	*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
-	next = change(operand, *old);
-	done = judge_is_plain(paging, *old, next) &&
-	       __atomic_compare_exchange_n(entry, old, next, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-	guest_word_close();
-	return done ? 0 : -EAGAIN;
+	if (!frame_try_lock(&paging->frames, frame, word, FRAME_L1))
+		return false;
+	if (table_info_of(&paging->infos, frame_word_info(word))->half == HALF_USER) {
+		entry = guest_word_open(slot);
+		if (entry) {
+			*old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+			next = change(operand, *old);
+			done = judge_is_plain(paging, *old, next) &&
+			       __atomic_compare_exchange_n(entry, old, next, false,
+							   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+			guest_word_close();
+		}
+	}
+	frame_unlock(&paging->frames, frame);
+	return done;
 }
 
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
@@ -200,13 +206,6 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
-	if (frame_word_type(word) == FRAME_L1 && info->half == HALF_USER) {
-		error = store_plain(paging, slot, change, operand, old);
-		if (error != -EAGAIN) {
-			frame_unlock(&paging->frames, frame);
-			return error;
-		}
-	}
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
 	error = store_locked(paging, cpu, &place, change, operand, old, &next);
@@ -223,6 +222,23 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (pair)
 		clear_pair(paging, cpu, slot + PAGE_SIZE, old);
 	return error;
+}
+
+static inline uint64_t replace_by(void *operand, uint64_t old)
+{
+	(void)old;
+	return *(uint64_t *)operand;
+}
+
+bool paging_set_plain(struct paging *paging, uint64_t slot, uint64_t value)
+{
+	const uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
+	uint64_t old;
+
+	if (!store_plain(paging, word, slot, replace_by, &value, &old))
+		return false;
+	__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
+	return true;
 }
 
 int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
@@ -257,12 +273,15 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 		if (error == -EAGAIN)
 			return error;
 	}
-	error = store(paging, cpu, slot, change, operand, old, true);
+	error = store_plain(paging, word, slot, change, operand, old)
+			? 0
+			: store(paging, cpu, slot, change, operand, old, true);
 	if (!error)
 		__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
 	else if (error == -EPERM)
 		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
-	retire_sweep(paging, cpu, SWEEP_STORE);
+	if (retire_due(paging))
+		retire_sweep(paging, cpu, SWEEP_STORE);
 	return error;
 }
 
@@ -312,10 +331,15 @@ static uint64_t with_flags(uint64_t entry, uint32_t level)
 
 int paging_flag_update(struct paging *paging, uint64_t slot)
 {
+	uint64_t word = frame_read(&paging->frames, slot >> PAGE_SHIFT);
 	uint32_t tries = TRIES_MAX;
-	uint64_t word, old, next;
+	uint64_t old, next;
 	uint64_t *entry;
-	int error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
+	int error = 0;
+
+	if (!frame_is_table(frame_word_type(word)) ||
+	    !frame_try_lock(&paging->frames, slot >> PAGE_SHIFT, word, frame_word_type(word)))
+		error = frame_lock(&paging->frames, slot >> PAGE_SHIFT, &word);
 
 	if (error)
 		return error;

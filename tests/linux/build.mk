@@ -40,6 +40,9 @@ build/tests/linux/initramfs-phases.cpio.gz: build/tests/linux/init scripts/mkini
 	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \
 		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
 
+build/tests/linux/initramfs-bench.cpio.gz: build/tests/linux/init scripts/mkinitramfs
+	scripts/mkinitramfs --program /bin/bash $@ $<
+
 build/tests/linux/initramfs-support.cpio.gz: build/tests/linux/init scripts/mkinitramfs \
 		build/guest-support/secpodctl/secpodctl-static $(addprefix $(LINUX_TEST_DYNAMIC)/,program libsum.so compat)
 	scripts/mkinitramfs --program $(LINUX_TEST_DYNAMIC)/program --program $(LINUX_TEST_DYNAMIC)/compat \

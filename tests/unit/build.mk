@@ -59,6 +59,7 @@ unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/uni
 unit_paging_request := $(unit_hypercall)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
+unit_paging_short := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
 unit_paging_rules_locked := $(unit_paging_rules)
 unit_paging_bugs := $(unit_paging_rules)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What bench.c measures of an operation, and what it is told about one. */
+#ifndef SECPOD_TESTS_LINUX_BENCH_H
+#define SECPOD_TESTS_LINUX_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct operation {
+	const char *name;
+	bool (*run)(void);
+	bool (*prepare)(void); /* not measured; may be NULL, as finish */
+	void (*finish)(void);
+};
+
+/*
+ * bench_all - measure each of count operations, and print what it caused. Result: those that could
+ * not be measured.
+ */
+int bench_all(const struct operation *operations, size_t count);
+
+#endif
