@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -224,12 +226,35 @@ static void lock_insists_on_what_protects(void **state)
 	}
 }
 
+/* docs/architecture.md, "Phases": each register with pinned bits in the row of what is held from LOCKED on. */
+static void the_documentation_names_what_is_pinned(void **state)
+{
+	static char text[0x10000];
+	FILE *file = fopen("docs/architecture.md", "r");
+	char *row, *end;
+
+	(void)state;
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	row = strstr(text, "\n| CR0.PE, ");
+	assert_non_null(row);
+	end = strstr(row, "| LOCKED |");
+	assert_non_null(end);
+	*end = '\0';
+	for (unsigned int id = 0; id < REGISTER_COUNT; id++) {
+		if (register_pinned((enum register_id)id) && !strstr(row, register_rows[id].name))
+			fail_msg("docs/architecture.md lacks: %s", register_rows[id].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_bit_is_in_its_class),
 		cmocka_unit_test(each_refusal_is_by_its_rule),
 		cmocka_unit_test(lock_insists_on_what_protects),
+		cmocka_unit_test(the_documentation_names_what_is_pinned),
 	};
 
 	return cmocka_run_group_tests_name("register_tables", tests, NULL, NULL);
