@@ -275,6 +275,7 @@
 #define CPUID_7_ECX_ENQCMD (1u << 29)
 #define CPUID_7_ECX_SGX_LC (1u << 30)
 #define CPUID_7_ECX_PKS (1u << 31)
+#define CPUID_7_EDX_SGX_KEYS (1u << 1)
 #define CPUID_7_EDX_UINTR (1u << 5)
 #define CPUID_7_EDX_PCONFIG (1u << 18)
 #define CPUID_7_EDX_CORE_CAPABILITIES (1u << 30)
