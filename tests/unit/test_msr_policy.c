@@ -236,6 +236,34 @@ static void guarded_writes_exit_from_the_start(void **state)
 		assert_true(bitmap_exits(bitmap, guarded[i], true));
 }
 
+/* Both halves of the bitmap, and nothing but writes; what Linux writes all the time stays free. */
+static void pinned_writes_exit_from_locked_on(void **state)
+{
+	static const uint32_t pinned[] = {0xc0000080, 0xc0000081, 0xc0000082,
+					  0xc0000083, 0xc0000084, 0x174,
+					  0x175,      0x176,	  0x277};
+	static const uint32_t hot[] = {0x48,	   0x10,       0x6e0,	   0x808,
+				       0x80b,	   0x830,      0x38f,	   0x186,
+				       0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+	uint8_t bitmap[MSR_BITMAP_SIZE];
+
+	(void)state;
+	msr_bitmap_build(bitmap);
+	msr_bitmap_trap(bitmap, SECPOD_PHASE_GUEST);
+	for (size_t i = 0; i < COUNT_OF(pinned); i++) {
+		/* IA32_EFER has a bit that is hidden from launch on. */
+		assert_int_equal(bitmap_exits(bitmap, pinned[i], true), i == 0);
+		assert_false(bitmap_exits(bitmap, pinned[i], false));
+	}
+	msr_bitmap_trap(bitmap, SECPOD_PHASE_LOCKED);
+	for (size_t i = 0; i < COUNT_OF(pinned); i++) {
+		assert_true(bitmap_exits(bitmap, pinned[i], true));
+		assert_false(bitmap_exits(bitmap, pinned[i], false));
+	}
+	for (size_t i = 0; i < COUNT_OF(hot); i++)
+		assert_false(bitmap_exits(bitmap, hot[i], true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +276,7 @@ int main(void)
 		cmocka_unit_test(core_capabilities_have_no_remote_action_requests),
 		cmocka_unit_test(what_does_not_exist_is_judged_by_the_register_policy),
 		cmocka_unit_test(guarded_writes_exit_from_the_start),
+		cmocka_unit_test(pinned_writes_exit_from_locked_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -443,6 +443,9 @@ static void msrs_have_one_row(void **state)
 static void policy_agrees_with_the_exits(void **state)
 {
 	(void)state;
+	/* The guest/host mask of CR0 is the same in all phases; that of CR4 grows at LOCKED. */
+	assert_int_equal(register_trap_bits(REGISTER_CR0, LOCKED) & ~CR0_GUEST_HOST_MASK, 0);
+	assert_int_equal(register_trap_bits(REGISTER_CR4, ACTIVE) & ~CR4_GUEST_HOST_MASK, 0);
 	assert_int_equal(register_class_bits(REGISTER_CR0, CLASS_SHADOWED), CR0_SHADOWED);
 	assert_int_equal(register_class_bits(REGISTER_CR0, CLASS_HIDDEN), CR0_HIDDEN);
 	assert_int_equal(register_class_bits(REGISTER_CR4, CLASS_HIDDEN), CR4_HIDDEN);
