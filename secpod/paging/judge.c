@@ -25,6 +25,9 @@
  */
 #define MODULES_BEGIN 0xffffffffa0000000ULL
 #define MODULES_END 0xffffffffff000000ULL
+/* In the tree for firmware calls only. Same document: EFI region mapping space. */
+#define EFI_BEGIN 0xffffffef00000000ULL
+#define EFI_END 0xffffffff00000000ULL
 
 /* Bits no rule asks about. 62:52 are ignored or protection keys, which only take away. */
 #define HARMLESS (PTE_A | PTE_D | PTE_G | 0x7ffULL << 52 | 7ULL << 9)
@@ -88,20 +91,29 @@ static bool links_monitor(const struct question *q)
 	return (q->next & PTE_ADDR) - q->paging->secure_base < q->paging->secure_size;
 }
 
+static bool is_firmware_place(const struct pte_place *place)
+{
+	return place->half == HALF_SPECIAL || (place->va >= EFI_BEGIN && place->va < EFI_END);
+}
+
 static bool executes_data(const struct question *q)
 {
 	if (!pte_is_kernel_exec(q->next))
 		return false;
 	/* Firmware without a table of memory attributes has its code writable. */
-	if (all_of(q, ONE(EFI_RT)))
+	if (is_firmware_place(q->place) && all_of(q, ONE(EFI_RT)))
 		return false;
 	if (q->next & PTE_RW)
 		return true;
 	if (judge_admits_code(q->paging, q->place, q->next))
 		return false;
-	return !all_of(q, CODE_TYPES | ONE(EFI_RT));
+	return !all_of(q, CODE_TYPES);
 }
 
+/*
+ * The CPU takes the user's mark from a page when one table above it has none: tables of the lower half
+ * have it, those of firmware calls and CPU start may have it or not, so their pages may not.
+ */
 static bool user_in_kernel(const struct question *q)
 {
 	return q->next & PTE_US;
@@ -140,6 +152,9 @@ static bool aliases_table(const struct question *q)
 {
 	/* In the direct map each frame has its place, and EPT keeps page tables read-only there. */
 	if (!(q->next & PTE_RW) || in_range(&q->paging->direct, q->place->va))
+		return false;
+	/* Of the user's pages another rule tells. */
+	if (q->next & PTE_US)
 		return false;
 	if (frames_none(&q->paging->frames, q->frame, q->frames))
 		return false;
@@ -247,7 +262,7 @@ static bool bends_direct_map(const struct question *q)
 		return false;
 	if (q->place->va - q->paging->direct.begin != q->frame << PAGE_SHIFT)
 		return true;
-	return pte_is_kernel_exec(q->next) && !all_of(q, ONE(TRAMP) | ONE(EFI_RT));
+	return pte_is_kernel_exec(q->next) && !all_of(q, ONE(TRAMP));
 }
 
 static bool changes_special(const struct question *q)
@@ -271,13 +286,15 @@ static const struct pte_rule rules[] = {
 	 "the kernel executes only what was admitted as code, and nobody writes that"},
 	{SECPOD_RULE_KERNEL_USER, false, KERNEL_LEAF, user_in_kernel,
 	 "Linux has no user page in the upper half (vsyscall=none)"},
+	{SECPOD_RULE_KERNEL_USER, false, SPECIAL_LEAF, user_in_kernel,
+	 "firmware calls and CPU start are the kernel's alone"},
 	{SECPOD_RULE_KERNEL_USER, false, USER_LEAF, kernel_in_user,
 	 "SMEP guards user pages only while they are user pages"},
 	{SECPOD_RULE_KERNEL_USER, false, USER_TABLE, kernel_table_in_user,
 	 "SMEP guards user pages only while they are user pages"},
 	{SECPOD_RULE_USER_MAP, false, LEAF, user_maps_protected,
 	 "user mode has no business in code, constants and page tables"},
-	{SECPOD_RULE_TABLE_ALIAS, false, KERNEL_LEAF, aliases_table,
+	{SECPOD_RULE_TABLE_ALIAS, false, KERNEL_LEAF | USER_LEAF, aliases_table,
 	 "Linux reaches its page tables through the direct map only"},
 	{SECPOD_RULE_KERNEL_TEMPLATE, true, KERNEL_TABLE | KERNEL_CLEAR, another_upper_half,
 	 "all address spaces share one upper half, complete since boot"},

@@ -63,6 +63,7 @@ unit_paging_short := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
 unit_paging_rules_locked := $(unit_paging_rules)
 unit_paging_bugs := $(unit_paging_rules)
+unit_paging_claims := $(unit_paging_rules)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
