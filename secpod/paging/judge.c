@@ -167,6 +167,13 @@ static bool aliases_table(const struct question *q)
 	return false;
 }
 
+static bool is_template(const struct question *q, enum root_kind kind)
+{
+	const uint64_t *upper = q->paging->template[kind];
+
+	return judge_is_harmless(upper[q->place->index - PT_KERNEL_FIRST], q->next);
+}
+
 static bool another_upper_half(const struct question *q)
 {
 	const struct pte_place *place = q->place;
@@ -175,8 +182,16 @@ static bool another_upper_half(const struct question *q)
 		return false;
 	if (place->index == LDT_REMAP_INDEX || !(q->paging->template_known & 1u << place->root))
 		return false;
-	return !judge_is_harmless(q->paging->template[place->root][place->index - PT_KERNEL_FIRST],
-				  q -> next);
+	return !is_template(q, place->root);
+}
+
+/* That of Linux as far as there is one, but for the last entry, where the firmware has its place. */
+static bool another_special_half(const struct question *q)
+{
+	const struct pte_place *place = q->place;
+
+	return place->level == PT_LEVELS && place->root == ROOT_KIND_SPECIAL &&
+	       place->index != PT_ENTRIES - 1 && !is_template(q, ROOT_KIND_NORMAL);
 }
 
 /* Same frame or table as before, or a split, which is judged with the table's contents. */
@@ -207,8 +222,19 @@ static bool overlaps(const struct paging_range *range, const struct pte_place *p
 	return place->va < range->end && place->va + (pte_span(place->level) - 1) >= range->begin;
 }
 
+static uint64_t image_frame(const struct question *q)
+{
+	return (q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
+}
+
+/* Each address of the kernel's image has the frame it was linked to, or none. */
+static bool moves_image(const struct question *q)
+{
+	return overlaps(&q->paging->image, q->place) && q->frame != image_frame(q);
+}
+
 /*
- * Each address of the kernel's image keeps the frame it was linked to, or none. Text and constants, as
+ * Text and constants, as
  * ACTIVATE found them frame by frame, keep their rights, too. The rest is data, and what Linux has
  * given back to its allocator: init sections and the gaps between sections. That a module gets such
  * a page and makes it read-only is seen in the image as well (arch/x86/mm/pat/set_memory.c,
@@ -218,8 +244,7 @@ static bool overlaps(const struct paging_range *range, const struct pte_place *p
 static bool changes_image(const struct question *q)
 {
 	const uint32_t level = q->place->level;
-	const uint64_t linear =
-		(q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
+	const uint64_t linear = image_frame(q);
 
 	/*
 	 * Tables stay. They come by a split, or where nothing is: Linux splits large pages that are not
@@ -229,8 +254,6 @@ static bool changes_image(const struct question *q)
 		return true;
 	if (pte_is_table(q->next, level))
 		return false;
-	if ((q->next & PTE_P) && q->frame != linear)
-		return true;
 	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
 		const enum frame_type type = frame_type(&q->paging->frames, linear + i);
 
@@ -300,10 +323,14 @@ static const struct pte_rule rules[] = {
 	 "all address spaces share one upper half, complete since boot"},
 	{SECPOD_RULE_KERNEL_REMAP, true, KERNEL_LEAF | KERNEL_TABLE, another_frame,
 	 "Linux clears a kernel entry before it uses it for something else"},
+	{SECPOD_RULE_LOCKED_RANGE, true, KERNEL_LEAF, moves_image,
+	 "nothing moves what the kernel was linked to be"},
 	{SECPOD_RULE_LOCKED_RANGE, true, KERNEL, changes_locked,
 	 "nothing moves what the kernel was linked to be"},
 	{SECPOD_RULE_DIRECT_MAP, true, KERNEL_LEAF, bends_direct_map,
 	 "the direct map is linear and not executable"},
+	{SECPOD_RULE_SPECIAL_ROOT, true, KERNEL_TABLE, another_special_half,
+	 "firmware is called, and CPUs start, with the kernel that all have"},
 	{SECPOD_RULE_SPECIAL_ROOT, true, SPECIAL, changes_special,
 	 "complete since boot; firmware calls only store the same again"},
 	{SECPOD_RULE_SPECIAL_ROOT, true, KERNEL, changes_special_root,
@@ -374,8 +401,9 @@ bool judge_admits_code(const struct paging *paging, const struct pte_place *plac
 	       frame_type(&paging->frames, pte_leaf_frame(next, 1)) == FRAME_NONE;
 }
 
-int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
-		uint64_t next)
+/* The rules that place is under, or only those of LOCKED. */
+static int ask(const struct paging *paging, const struct pte_place *place, uint64_t old,
+	       uint64_t next, bool locked_only)
 {
 	struct question q = {.paging = paging, .place = place, .old = old, .next = next};
 	const uint32_t class = class_of(place, next);
@@ -387,12 +415,23 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 	for (uint32_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const struct pte_rule *rule = &rules[i];
 
-		if ((rule->classes & class) && (place->locked || !rule->locked) &&
+		if ((rule->classes & class) && (rule->locked ? place->locked : !locked_only) &&
 		    rule->broken(&q) &&
 		    paging->ops.refuse(paging->ops.context, rule->rule, place->slot, old, next))
 			return -EPERM;
 	}
 	return 0;
+}
+
+int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
+		uint64_t next)
+{
+	return ask(paging, place, old, next, false);
+}
+
+int judge_standing(const struct paging *paging, const struct pte_place *place, uint64_t entry)
+{
+	return ask(paging, place, entry, entry, true);
 }
 
 bool judge_split(uint64_t leaf, uint32_t level, const uint64_t *table)
