@@ -113,6 +113,7 @@ enum verdict register_write(const struct register_context *context, enum registe
 	const bool whole = row->bits->bits == WHOLE;
 	/* What breaks a row of the class, among its bits; one for a whole register is broken by any write. */
 	const uint64_t broken[CLASS_COUNT] = {
+		[CLASS_SHADOWED] = WHOLE, /* noted, and no breach */
 		[CLASS_HIDDEN] = whole ? WHOLE : value,
 		[CLASS_PINNED] = pin_broken(context, id, whole, value),
 		[CLASS_FORBIDDEN] = whole ? WHOLE : value ^ context->present,
@@ -128,9 +129,13 @@ enum verdict register_write(const struct register_context *context, enum registe
 	for (const struct register_bits *part = row->bits; part < end; part++) {
 		const uint64_t bits = part->bits & broken[part->class];
 
-		if (part->class == CLASS_SHADOWED)
-			shadowed |= part->bits;
-		if (!bits || (verdict == VERDICT_REFUSE && (result->mandatory || !part->mandatory)))
+		if (!bits)
+			continue;
+		if (part->class == CLASS_SHADOWED) {
+			shadowed |= bits;
+			continue;
+		}
+		if (verdict == VERDICT_REFUSE && (result->mandatory || !part->mandatory))
 			continue;
 		verdict = VERDICT_REFUSE;
 		result->rule = part->rule;
