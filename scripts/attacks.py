@@ -63,7 +63,9 @@ def outcomes(text):
                 current = outcome
                 outcome.rules = rest.split(",")
             elif word == "recorded":
-                outcome.recorded.add(rest)
+                rule, answer = rest.split()
+                if answer != "log":
+                    outcome.recorded.add(rule)
             else:
                 outcome.verdict = word
                 outcome.detail = rest

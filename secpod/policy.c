@@ -38,12 +38,11 @@ bool policy_records(const struct policy *policy, uint32_t rule)
 
 uint8_t policy_outcome(const struct policy *policy, uint32_t rule)
 {
-	const struct rule *row = rule_of(rule);
-	uint8_t answer = policy_answer(policy, rule);
+	const uint8_t answer = policy_answer(policy, rule);
 
 	if (answer >= SECPOD_ANSWER_DENY)
 		return answer;
-	return row && row->mandatory ? SECPOD_ANSWER_DENY : SECPOD_ANSWER_LOG;
+	return rule_of(rule)->mandatory ? SECPOD_ANSWER_DENY : SECPOD_ANSWER_LOG;
 }
 
 uint64_t policy_bits(const struct policy *policy, uint32_t word)

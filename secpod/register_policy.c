@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "secpod/register_policy.h"
 
+#include "vmm/x86.h"
+
 #define WHOLE (~0ULL)
 
-static bool in_range(const struct register_row *row, uint32_t msr)
-{
-	return row->first != REGISTER_NOT_MSR && msr >= row->first && msr <= row->last;
-}
+/* Of registers that are no MSRs each has a number that no MSR has. */
+#define MSR_NUMBER(id, msr) ((msr) + ((msr) == REGISTER_NOT_MSR) * (1ULL << 32 | REGISTER_##id))
 
+/* The compiler makes the list a search, and finds ranges that overlap. */
 enum register_id register_of_msr(uint32_t msr)
 {
-	unsigned int id = 0;
+#define FOUND(id, first, last, table)                       \
+	case MSR_NUMBER(id, first)... MSR_NUMBER(id, last): \
+		return REGISTER_##id;
 
-	while (id < REGISTER_COUNT && !in_range(&register_rows[id], msr))
-		id++;
-	return (enum register_id)id;
+	switch ((uint64_t)msr) {
+		REGISTERS(FOUND)
+	default:
+		return REGISTER_COUNT;
+	}
+#undef FOUND
 }
 
 uint64_t register_class_bits(enum register_id id, enum register_class class)
@@ -81,60 +87,55 @@ void register_pins_settle(struct register_pins *pins, enum register_id id, uint6
 }
 
 /*
- * The bits of value that break a PINNED row. A changed bit may only become what it was at LOCK; a
- * register pinned as a whole changes as a whole, so that no mixture of two addresses gets through.
+ * What breaks a PINNED row. A changed bit may only become what it was at LOCK; a register pinned as a
+ * whole changes as a whole, so that no mixture of two addresses gets through.
  */
-static uint64_t pin_broken(const struct register_context *context, enum register_id id,
-			   uint64_t bits, uint64_t value)
+static uint64_t pin_broken(const struct register_context *context, enum register_id id, bool whole,
+			   uint64_t value)
 {
-	uint64_t changed = (value ^ context->present) & bits;
+	const uint64_t changed = value ^ context->present;
 	uint64_t wrong;
 
 	if (context->phase < SECPOD_PHASE_LOCKED || !known(context->pins, id))
 		return 0;
-	wrong = (value ^ context->pins->value[id]) & bits;
-	if (bits == WHOLE)
+	wrong = value ^ context->pins->value[id];
+	if (whole)
 		return changed ? wrong : 0;
 	return changed & wrong;
-}
-
-/* The bits of value that break this row; one for a whole register is broken by any write. */
-static uint64_t broken(const struct register_context *context, enum register_id id,
-		       const struct register_bits *row, uint64_t value)
-{
-	switch (row->class) {
-	case CLASS_HIDDEN:
-		return row->bits == WHOLE ? WHOLE : value & row->bits;
-	case CLASS_FORBIDDEN:
-		return row->bits == WHOLE ? WHOLE : (value ^ context->present) & row->bits;
-	case CLASS_PINNED:
-		return pin_broken(context, id, row->bits, value);
-	case CLASS_RESERVED:
-		return value & row->bits;
-	default:
-		return 0;
-	}
 }
 
 enum verdict register_write(const struct register_context *context, enum register_id id,
 			    uint64_t value, struct register_result *result)
 {
 	const struct register_row *row = &register_rows[id];
-	uint64_t shadowed = register_class_bits(id, CLASS_SHADOWED);
-	enum verdict verdict = VERDICT_ALLOW;
-
-	*result = (struct register_result){
-		.load = (value & ~shadowed) | (context->present & shadowed),
-		.shadow = value,
-		.write = shadowed != WHOLE,
-		.rule = REGISTER_NO_RULE,
-		.reason = "",
+	const struct register_bits *const end = row->bits + row->count;
+	/* Then there is no other row. */
+	const bool whole = row->bits->bits == WHOLE;
+	/* What breaks a row of the class, among its bits; one for a whole register is broken by any write. */
+	const uint64_t broken[CLASS_COUNT] = {
+		[CLASS_SHADOWED] = WHOLE, /* noted, and no breach */
+		[CLASS_HIDDEN] = whole ? WHOLE : value,
+		[CLASS_PINNED] = pin_broken(context, id, whole, value),
+		[CLASS_FORBIDDEN] = whole ? WHOLE : value ^ context->present,
+		[CLASS_RESERVED] = value,
 	};
-	for (size_t i = 0; i < row->count; i++) {
-		const struct register_bits *part = &row->bits[i];
-		uint64_t bits = broken(context, id, part, value);
+	enum verdict verdict = VERDICT_ALLOW;
+	uint64_t shadowed = 0;
 
-		if (!bits || (verdict == VERDICT_REFUSE && (result->mandatory || !part->mandatory)))
+	result->rule = REGISTER_NO_RULE;
+	result->mandatory = false;
+	result->bits = 0;
+	result->reason = "";
+	for (const struct register_bits *part = row->bits; part < end; part++) {
+		const uint64_t bits = part->bits & broken[part->class];
+
+		if (!bits)
+			continue;
+		if (part->class == CLASS_SHADOWED) {
+			shadowed |= bits;
+			continue;
+		}
+		if (verdict == VERDICT_REFUSE && (result->mandatory || !part->mandatory))
 			continue;
 		verdict = VERDICT_REFUSE;
 		result->rule = part->rule;
@@ -142,5 +143,8 @@ enum verdict register_write(const struct register_context *context, enum registe
 		result->bits = bits;
 		result->reason = part->reason;
 	}
+	result->load = (value & ~shadowed) | (context->present & shadowed);
+	result->shadow = value;
+	result->write = shadowed != WHOLE;
 	return verdict;
 }

@@ -11,8 +11,12 @@
 #include "vmm/ram_map.h"
 
 static struct ram_map guest_ram;
-/* Where the last address was found that was not in the range before: RAM is mostly one range. */
+/*
+ * Where the last two addresses were found that were in neither range before: RAM is mostly one range or two,
+ * and a walk goes to and fro between them.
+ */
 static const struct ram_map_range *likely = &guest_ram.range[0];
+static const struct ram_map_range *second = &guest_ram.range[0];
 
 int guest_mem_init(const struct secpod_handoff *handoff)
 {
@@ -24,16 +28,24 @@ static __attribute__((noinline)) bool find(uint64_t gpa, uint64_t len)
 {
 	const struct ram_map_range *range = ram_map_find(&guest_ram, gpa, len);
 
-	if (range)
-		__atomic_store_n(&likely, range, __ATOMIC_RELAXED);
-	return range;
+	if (!range)
+		return false;
+	__atomic_store_n(&second, __atomic_load_n(&likely, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+	__atomic_store_n(&likely, range, __ATOMIC_RELAXED);
+	return true;
+}
+
+static inline bool is_elsewhere(uint64_t gpa, uint64_t len)
+{
+	return ram_map_range_has(__atomic_load_n(&second, __ATOMIC_RELAXED), gpa, len) ||
+	       find(gpa, len);
 }
 
 static inline bool is_guest(uint64_t gpa, uint64_t len)
 {
 	const struct ram_map_range *range = __atomic_load_n(&likely, __ATOMIC_RELAXED);
 
-	return __builtin_expect(ram_map_range_has(range, gpa, len), 1) || find(gpa, len);
+	return __builtin_expect(ram_map_range_has(range, gpa, len), 1) || is_elsewhere(gpa, len);
 }
 
 /*
@@ -54,6 +66,21 @@ static inline void window_close(void)
 
 	*(volatile uint64_t *)cpu->window_pte = 0;
 	invlpg(cpu->window_va);
+}
+
+/* window_open() and window_close() with what they have in common. */
+static inline uint64_t word_read(uint64_t gpa)
+{
+	const struct percpu *cpu = this_cpu();
+	volatile uint64_t *const pte = cpu->window_pte;
+	const uint64_t va = cpu->window_va;
+	uint64_t word;
+
+	*pte = (gpa & PAGE_MASK) | PAGE_RODATA | PTE_P | PTE_A | PTE_D;
+	word = *(const volatile uint64_t *)hpa_to_virt(va + (gpa & ~PAGE_MASK));
+	*pte = 0;
+	invlpg(va);
+	return word;
 }
 
 static uint64_t in_this_page(uint64_t gpa, uint64_t len)
@@ -85,8 +112,7 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 		return -EFAULT;
 	/* What is read of page tables. */
 	if (len == sizeof(word) && gpa % sizeof(word) == 0) {
-		word = __atomic_load_n((uint64_t *)window_open(gpa, PAGE_RODATA), __ATOMIC_RELAXED);
-		window_close();
+		word = word_read(gpa);
 		memcpy(to, &word, sizeof(word));
 		return 0;
 	}
@@ -118,7 +144,7 @@ int guest_write(uint64_t gpa, const void *from, uint64_t len)
 
 static __attribute__((noinline)) uint64_t *word_open_any(uint64_t gpa)
 {
-	return find(gpa, sizeof(uint64_t)) ? window_open(gpa, PAGE_DATA) : NULL;
+	return is_elsewhere(gpa, sizeof(uint64_t)) ? window_open(gpa, PAGE_DATA) : NULL;
 }
 
 uint64_t *guest_word_open(uint64_t gpa)
@@ -133,6 +159,18 @@ uint64_t *guest_word_open(uint64_t gpa)
 void guest_word_close(void)
 {
 	window_close();
+}
+
+static __attribute__((noinline)) uint64_t word_read_any(uint64_t gpa)
+{
+	return is_elsewhere(gpa, sizeof(uint64_t)) ? word_read(gpa) : ~0ULL;
+}
+
+uint64_t guest_word_read(uint64_t gpa)
+{
+	if (__builtin_expect(ram_map_range_at(__atomic_load_n(&likely, __ATOMIC_RELAXED), gpa), 1))
+		return word_read(gpa);
+	return word_read_any(gpa);
 }
 
 int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired)

@@ -40,6 +40,12 @@ int guest_cmpxchg64(uint64_t gpa, uint64_t *expected, uint64_t desired);
 uint64_t *guest_word_open(uint64_t gpa);
 void guest_word_close(void);
 
+/*
+ * guest_word_read - the 8 bytes at gpa (multiple of 8), by one load; all ones when they are not guest
+ * memory, as EPT shows the guest what it may not read.
+ */
+uint64_t guest_word_read(uint64_t gpa);
+
 /* guest_range_ok - is all of [gpa, gpa + len) memory of the guest? */
 bool guest_range_ok(uint64_t gpa, uint64_t len);
 

@@ -35,6 +35,19 @@ static bool print(void *context, const char *line, size_t length)
 	return true;
 }
 
+/* Rules that are to pass, and are refused all the same. */
+static void tell_mandatory(void)
+{
+	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		const struct rule *row = rule_of(rule);
+		const uint8_t answer = policy_answer(&vmx.policy, rule);
+
+		if (row->mandatory && answer < SECPOD_ANSWER_DENY)
+			log_warn("policy.%s = %s: refused all the same: %s", row->name,
+				 rule_answer_name(answer), row->mandatory);
+	}
+}
+
 int audit_init(void)
 {
 	const struct audit_console console = {
@@ -45,6 +58,7 @@ int audit_init(void)
 
 	if (policy_init(&vmx.policy, vmx.handoff->config.policy))
 		log_warn("hand-off: a policy answer out of range was replaced by the default");
+	tell_mandatory();
 	return audit_log_init(&vmx.audit, vmx.pool, LOG_RECORDS, &console);
 }
 
@@ -60,16 +74,19 @@ struct secpod_record audit_from(const struct vcpu *vcpu)
 	};
 }
 
+_Static_assert(SECPOD_RECORD_INSN == GUEST_INSN_BYTES, "a record has room for an instruction");
+
 /* Where the exit came in the middle of an event's delivery, RIP is not what caused it. */
 static void add_insn(const struct vcpu *vcpu, struct secpod_record *record)
 {
+	uint64_t gpa;
 	size_t length;
 
 	if (vcpu->event.info & EVENT_VALID)
 		return;
 	length = guest_insn_length(vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC,
 				   vmread32(VMCS_EXIT_INSTRUCTION_LENGTH), sizeof(record->insn));
-	record->insn_len = (uint8_t)guest_insn(vcpu, record->insn, length);
+	record->insn_len = (uint8_t)guest_insn(vcpu, record->insn, length, &gpa);
 }
 
 bool audit_breach(const struct vcpu *vcpu, const struct breach *breach)

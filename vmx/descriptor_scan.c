@@ -166,25 +166,27 @@ void descriptor_scan_note(struct vcpu *vcpu)
 	start_timer(vcpu);
 }
 
-void descriptor_scan(struct vcpu *vcpu)
+/* Apart, so that exits at which nobody looks need no room for it. */
+static __attribute__((noinline)) void look_now(struct vcpu *vcpu)
 {
-	struct look look;
+	const struct look look = {vcpu, guest_paging(vcpu)};
 
-	/* A CPU that is coming up has other tables on the way; a new one is noted when it has its own. */
-	if (!vcpu->locked || !descriptor_settled(&vcpu->descriptors) ||
-	    !policy_records(&vmx.policy, SECPOD_RULE_DESCRIPTOR_TABLE))
-		return;
-	if (!vcpu->contents.gdt_bytes) {
-		descriptor_scan_note(vcpu);
-		return;
-	}
-	if (!descriptor_look_due(&vcpu->look, rdtsc()))
-		return;
-	look = (struct look){vcpu, guest_paging(vcpu)};
 	compare(&look, DESCRIPTOR_GDTR, vmread(VMCS_GUEST_GDTR_BASE), vcpu->contents.gdt,
 		vcpu->contents.gdt_bytes);
 	compare(&look, DESCRIPTOR_TR, vmread(VMCS_GUEST_TR_BASE), vcpu->contents.tss, TSS64_BYTES);
 	compare_idt(&look);
+}
+
+void descriptor_scan(struct vcpu *vcpu)
+{
+	/* A CPU that is coming up has other tables on the way; a new one is noted when it has its own. */
+	if (!vcpu->locked || !descriptor_settled(&vcpu->descriptors) ||
+	    !policy_records(&vmx.policy, SECPOD_RULE_DESCRIPTOR_TABLE))
+		return;
+	if (!vcpu->contents.gdt_bytes)
+		descriptor_scan_note(vcpu);
+	else if (descriptor_look_due(&vcpu->look, rdtsc()))
+		look_now(vcpu);
 }
 
 void descriptor_scan_often(struct vcpu *vcpu)

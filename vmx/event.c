@@ -4,13 +4,6 @@
 #include "vmm/x86.h"
 #include "vmx/vmcs.h"
 
-#define VECTOR_BIT(v) (1u << (v))
-
-static const uint32_t error_code_vectors = VECTOR_BIT(VECTOR_DF) | VECTOR_BIT(VECTOR_TS) |
-					   VECTOR_BIT(VECTOR_NP) | VECTOR_BIT(VECTOR_SS) |
-					   VECTOR_BIT(VECTOR_GP) | VECTOR_BIT(VECTOR_PF) |
-					   VECTOR_BIT(VECTOR_AC) | VECTOR_BIT(VECTOR_CP);
-
 /* SDM "Conditions for Generating a Double Fault": the classes. */
 static const uint32_t contributory_vectors = VECTOR_BIT(VECTOR_DE) | VECTOR_BIT(VECTOR_TS) |
 					     VECTOR_BIT(VECTOR_NP) | VECTOR_BIT(VECTOR_SS) |
@@ -21,22 +14,6 @@ static const uint32_t page_fault_vectors = VECTOR_BIT(VECTOR_PF) | VECTOR_BIT(VE
 static bool in_set(uint32_t set, uint8_t vector)
 {
 	return vector < 32 && (set & VECTOR_BIT(vector));
-}
-
-bool event_has_error_code(uint8_t vector)
-{
-	return in_set(error_code_vectors, vector);
-}
-
-struct guest_event event_exception(uint8_t vector, uint32_t error_code)
-{
-	struct guest_event event = {EVENT_VALID | EVENT_TYPE_HARDWARE | vector, 0, 0};
-
-	if (event_has_error_code(vector)) {
-		event.info |= EVENT_ERROR_CODE;
-		event.error_code = error_code;
-	}
-	return event;
 }
 
 static bool is_software(uint32_t info)
@@ -100,13 +77,4 @@ enum event_outcome event_combine(struct guest_event first, struct guest_event se
 	    (in_set(page_fault_vectors, first_vector) && (second_contributes || second_page_fault)))
 		*result = event_exception(VECTOR_DF, 0);
 	return EVENT_DELIVER;
-}
-
-struct guest_event event_fit_mode(struct guest_event event, bool protected_mode)
-{
-	if (!protected_mode) {
-		event.info &= ~EVENT_ERROR_CODE;
-		event.error_code = 0;
-	}
-	return event;
 }

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/x86.h"
+#include "vmx/vmcs.h"
+
 /* In the format of the VM-entry fields; info without EVENT_VALID means "none". */
 struct guest_event {
 	uint32_t info;
@@ -19,8 +22,30 @@ struct guest_event {
 
 #define EVENT_NONE ((struct guest_event){0, 0, 0})
 
+#define VECTOR_BIT(v) (1u << (v))
+
+/* event_has_error_code - does the vector push one (in protected mode)? */
+static inline bool event_has_error_code(uint8_t vector)
+{
+	const uint32_t vectors = VECTOR_BIT(VECTOR_DF) | VECTOR_BIT(VECTOR_TS) |
+				 VECTOR_BIT(VECTOR_NP) | VECTOR_BIT(VECTOR_SS) |
+				 VECTOR_BIT(VECTOR_GP) | VECTOR_BIT(VECTOR_PF) |
+				 VECTOR_BIT(VECTOR_AC) | VECTOR_BIT(VECTOR_CP);
+
+	return vector < 32 && (vectors & VECTOR_BIT(vector));
+}
+
 /* event_exception - a hardware exception; its error code is delivered when the vector has one. */
-struct guest_event event_exception(uint8_t vector, uint32_t error_code);
+static inline struct guest_event event_exception(uint8_t vector, uint32_t error_code)
+{
+	struct guest_event event = {EVENT_VALID | EVENT_TYPE_HARDWARE | vector, 0, 0};
+
+	if (event_has_error_code(vector)) {
+		event.info |= EVENT_ERROR_CODE;
+		event.error_code = error_code;
+	}
+	return event;
+}
 
 /*
  * event_from_vectoring - the event whose delivery a VM exit interrupted, ready to be injected again.
@@ -41,13 +66,17 @@ enum event_outcome {
 enum event_outcome event_combine(struct guest_event first, struct guest_event second,
 				 struct guest_event *result, struct guest_event *deferred);
 
-/* event_has_error_code - does the vector push one (in protected mode)? */
-bool event_has_error_code(uint8_t vector);
-
 /*
  * event_fit_mode - in real mode no error code is pushed (CR0.PE = 0): SDM "VM-Entry Interruption-Information
  * Field" forbids the bit there.
  */
-struct guest_event event_fit_mode(struct guest_event event, bool protected_mode);
+static inline struct guest_event event_fit_mode(struct guest_event event, bool protected_mode)
+{
+	if (!protected_mode) {
+		event.info &= ~EVENT_ERROR_CODE;
+		event.error_code = 0;
+	}
+	return event;
+}
 
 #endif

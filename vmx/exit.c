@@ -234,16 +234,14 @@ void guest_advance_flags(uint64_t flags)
 			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
-void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
+/* On top of an event whose delivery the exit interrupted. */
+static __attribute__((noinline)) struct guest_event inject_over(struct vcpu *vcpu,
+								struct guest_event event)
 {
-	struct guest_event deferred;
-	bool protected_mode = vmread(VMCS_GUEST_CR0) & CR0_PE;
+	struct guest_event result, deferred;
 
-	if (event_combine(vcpu->event, event_exception(vector, error_code), &vcpu->event,
-			  &deferred) == EVENT_TRIPLE_FAULT)
+	if (event_combine(vcpu->event, event, &result, &deferred) == EVENT_TRIPLE_FAULT)
 		exit_triple_fault(vcpu);
-	vcpu->event = event_fit_mode(vcpu->event, protected_mode);
-	vcpu->entry_work = 1;
 	/*
 	 * What was being delivered is lost to the fault, as on the CPU: an interrupt is in service at the local
 	 * APIC, an NMI blocks others until the fault's handler returns.
@@ -251,4 +249,15 @@ void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
 	if ((deferred.info & EVENT_VALID) && (deferred.info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
+	return result;
+}
+
+void guest_inject(struct vcpu *vcpu, uint8_t vector, uint32_t error_code)
+{
+	struct guest_event event = event_exception(vector, error_code);
+
+	if (vcpu->event.info & EVENT_VALID)
+		event = inject_over(vcpu, event);
+	vcpu->event = event_fit_mode(event, vmread(VMCS_GUEST_CR0) & CR0_PE);
+	vcpu->entry_work = 1;
 }

@@ -74,12 +74,13 @@ static bool policy_refuses(const struct vcpu *vcpu, enum register_id id, uint8_t
 
 static int write_cr0(struct vcpu *vcpu, uint64_t value)
 {
-	struct guest_mode mode = read_mode(vcpu);
-	struct cr_result result;
 	uint32_t entry = vcpu->controls.entry & ~ENTRY_IA32E_GUEST;
+	struct guest_mode mode;
+	struct cr_result result;
 
-	if (policy_refuses(vcpu, REGISTER_CR0, SECPOD_RULE_CR0, mode.cr0, value))
+	if (policy_refuses(vcpu, REGISTER_CR0, SECPOD_RULE_CR0, guest_cr0(vcpu), value))
 		return -EPERM;
+	mode = read_mode(vcpu);
 	if (cr0_write(&mode, value, &result) ||
 	    (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;
@@ -105,11 +106,12 @@ static int write_cr0(struct vcpu *vcpu, uint64_t value)
 
 static int write_cr4(struct vcpu *vcpu, uint64_t value)
 {
-	struct guest_mode mode = read_mode(vcpu);
+	struct guest_mode mode;
 	struct cr_result result;
 
-	if (policy_refuses(vcpu, REGISTER_CR4, SECPOD_RULE_CR4, mode.cr4, value))
+	if (policy_refuses(vcpu, REGISTER_CR4, SECPOD_RULE_CR4, guest_cr4(vcpu), value))
 		return -EPERM;
+	mode = read_mode(vcpu);
 	if (cr4_write(&mode, value, &result) ||
 	    (result.load_pdptes && load_pdptes(vcpu, vmread(VMCS_GUEST_CR3))))
 		return -EPERM;

@@ -97,26 +97,6 @@ static int locate(void *context, uint64_t gva, uint64_t *gpa)
 	return frame_type(&vmx.paging.frames, walk.gpa >> PAGE_SHIFT) == s->type ? 0 : -EPERM;
 }
 
-/* The bytes at RIP, as many as can be had. Their first frame: number. */
-static size_t fetch(struct store_exit *s, uint8_t *bytes, uint64_t *frame)
-{
-	const struct guest_paging *paging = paging_of(s);
-	const size_t in_page = PAGE_SIZE - (s->rip & ~PAGE_MASK);
-	struct guest_walk walk;
-	size_t len = STORE_INSN_MAX;
-
-	if (guest_walk(paging, &looking, s->rip, 0, &walk))
-		return 0;
-	*frame = walk.gpa >> PAGE_SHIFT;
-	if (in_page >= len)
-		return guest_read(walk.gpa, bytes, len) ? 0 : len;
-	if (guest_read_linear(paging, &looking, s->rip, bytes, len, 0, &walk))
-		len = guest_read_linear(paging, &looking, s->rip, bytes, in_page, 0, &walk)
-			      ? 0
-			      : in_page;
-	return len;
-}
-
 /* Text of the kernel's image from LOCKED on: nothing is mapped elsewhere there, nor written past us. */
 static bool stays(uint64_t rip, uint64_t frame, uint32_t length)
 {
@@ -127,18 +107,20 @@ static bool stays(uint64_t rip, uint64_t frame, uint32_t length)
 	       frame_type(&vmx.paging.frames, frame) == FRAME_CODE;
 }
 
+_Static_assert(STORE_INSN_MAX <= GUEST_INSN_BYTES, "an instruction is fetched whole");
+
 static __attribute__((noinline)) int decode_anew(struct store_exit *s,
 						 struct store_cache_line *line, uint64_t generation)
 {
-	uint8_t bytes[STORE_INSN_MAX];
+	uint8_t bytes[GUEST_INSN_BYTES];
 	enum code_size code =
 		code_size_of(vmread32(VMCS_GUEST_CS_RIGHTS), vmread(VMCS_GUEST_EFER) & EFER_LMA);
-	uint64_t frame;
-	const size_t len = fetch(s, bytes, &frame);
+	uint64_t gpa;
+	const size_t len = guest_insn(s->vcpu, bytes, STORE_INSN_MAX, &gpa);
 	int error = len ? store_decode(bytes, len, code, &s->decoded) : -EAGAIN;
 
 	s->insn = &s->decoded;
-	if (!error && stays(s->rip, frame, s->decoded.length))
+	if (!error && stays(s->rip, gpa >> PAGE_SHIFT, s->decoded.length))
 		*line = (struct store_cache_line){s->rip, generation, s->decoded};
 	return error;
 }

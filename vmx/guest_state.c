@@ -10,7 +10,6 @@
 #include "vmm/msr_safe.h"
 #include "vmm/x86.h"
 #include "vmx/cr_rules.h"
-#include "vmx/guest_insn.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
 
@@ -55,10 +54,10 @@ struct guest_paging guest_paging(const struct vcpu *vcpu)
 	return paging;
 }
 
-size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size)
+size_t guest_insn(const struct vcpu *vcpu, uint8_t to[GUEST_INSN_BYTES], size_t size, uint64_t *gpa)
 {
 	static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
-	const uint64_t rip = vmread(VMCS_GUEST_RIP);
+	uint64_t rip = vmread(VMCS_GUEST_RIP);
 	struct guest_paging paging;
 
 	/* 4-level paging needs nothing else to find code that has run. */
@@ -66,10 +65,9 @@ size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size)
 	paging.cr3 = vmread(VMCS_GUEST_CR3);
 	if (!(paging.efer & EFER_LMA))
 		paging = guest_paging(vcpu);
-	if ((paging.efer & EFER_LMA) && (vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
-		return guest_insn_fetch(&paging, &looking, rip, to, size);
-	return guest_insn_fetch(&paging, &looking, (uint32_t)(vmread(VMCS_GUEST_CS_BASE) + rip), to,
-				size);
+	if (!(paging.efer & EFER_LMA) || !(vmread32(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L))
+		rip = (uint32_t)(vmread(VMCS_GUEST_CS_BASE) + rip);
+	return guest_insn_fetch(&paging, &looking, rip, to, size, gpa);
 }
 
 static bool pat_ok(uint64_t pat)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "secpod/register_policy.h"
+#include "vmx/guest_insn.h"
 #include "vmx/guest_walk.h"
 #include "vmx/vcpu.h"
 
@@ -22,11 +23,9 @@ bool guest_has_1g_pages(void);
 /* guest_paging - the state guest_walk() needs. */
 struct guest_paging guest_paging(const struct vcpu *vcpu);
 
-/*
- * guest_insn - the first size bytes (1 to 4096) from RIP on, as the CPU would fetch them now.
- * Result: bytes at to; fewer than size where a page cannot be had.
- */
-size_t guest_insn(const struct vcpu *vcpu, void *to, size_t size);
+/* guest_insn - the first size bytes from RIP on, as the CPU would fetch them now: see guest_insn_fetch(). */
+size_t guest_insn(const struct vcpu *vcpu, uint8_t to[GUEST_INSN_BYTES], size_t size,
+		  uint64_t *gpa);
 
 /* guest_register_value - a listed register; MSR ranges: the first. Result: 0, -EFAULT (the CPU lacks it). */
 int guest_register_value(const struct vcpu *vcpu, enum register_id id, uint64_t *value);

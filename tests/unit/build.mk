@@ -50,6 +50,7 @@ unit_entry_check_guest := $(unit_entry_check)
 unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c vmx/msr_policy.c
 unit_register_tables := secpod/register_policy.c secpod/register_tables.c
 unit_guest_walk := vmx/guest_walk.c
+unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock \

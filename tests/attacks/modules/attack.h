@@ -6,7 +6,7 @@
  * the attempt, and prints
  *   ATTACK: NAME begins RULE,...
  *   ATTACK: NAME succeeded|refused|impossible DETAIL
- *   ATTACK: NAME recorded RULE	(one line for each rule by which something was refused, as the log has it)
+ *   ATTACK: NAME recorded RULE log|deny	(one line for each rule that was broken, as the log has it)
  */
 #ifndef SECPOD_TESTS_ATTACKS_ATTACK_H
 #define SECPOD_TESTS_ATTACKS_ATTACK_H
@@ -14,7 +14,9 @@
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/types.h>
+#include <linux/irqflags.h>
 #include <asm/asm.h>
+#include <asm/processor-flags.h>
 
 struct attack {
 	const char *name;
@@ -92,6 +94,18 @@ unsigned long attack_symbol(const char *name);
 /* attack_msr_keeps - writes value and reads it back; the register has its old value afterwards. */
 bool attack_msr_keeps(u32 msr, u64 value, u64 *seen);
 
+/*
+ * attack_cr4 - writes CR4 with these bits set and those clear, and then as it was. Result: what it read in
+ * between, which is as it was when the write raised an exception.
+ */
+unsigned long attack_cr4(unsigned long set, unsigned long clear);
+
+/*
+ * attack_user_page - maps a page of the present process that starts with these bytes. protection: PROT_*.
+ * Result: 0, or a negative errno.
+ */
+int attack_user_page(unsigned long protection, const void *bytes, size_t size, unsigned long *page);
+
 static inline unsigned long attack_read_cr0(void)
 {
 	unsigned long value;
@@ -104,6 +118,23 @@ static inline unsigned long attack_read_cr0(void)
 static inline void attack_write_cr0(unsigned long value)
 {
 	asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+/*
+ * attack_write_past_wp - writes a word that page tables make read-only, while CR0.WP is clear. write_cr0: how
+ * that is done.
+ */
+static inline void attack_write_past_wp(const unsigned long *word, unsigned long value,
+					void (*write_cr0)(unsigned long))
+{
+	unsigned long flags, cr0;
+
+	local_irq_save(flags);
+	cr0 = attack_read_cr0();
+	write_cr0(cr0 & ~X86_CR0_WP);
+	WRITE_ONCE(*(unsigned long *)word, value);
+	write_cr0(cr0);
+	local_irq_restore(flags);
 }
 
 /* Whole, with the PCID; the kernel's own functions are not for modules. */

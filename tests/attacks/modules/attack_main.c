@@ -6,6 +6,7 @@
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/kprobes.h>
+#include <linux/mman.h>
 #include <linux/miscdevice.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
@@ -22,6 +23,7 @@
 
 #define RULE_NAME(id, name, refuses) [SECPOD_RULE_##id] = (name),
 static const char *const rule_names[] = {SECPOD_RULES(RULE_NAME)};
+static const char *const answer_names[SECPOD_ANSWER_COUNT] = {"off", "log", "deny", "panic"};
 
 /* The attack whose module is loaded, and how its attempt ended: not at all when its thread was killed. */
 static const struct attack *loaded;
@@ -116,6 +118,36 @@ bool attack_msr_keeps(u32 msr, u64 value, u64 *seen)
 }
 EXPORT_SYMBOL_GPL(attack_msr_keeps);
 
+unsigned long attack_cr4(unsigned long set, unsigned long clear)
+{
+	unsigned long flags, cr4, seen;
+	unsigned int fault = 1;
+
+	local_irq_save(flags);
+	seen = cr4 = attack_read_cr4();
+	asm volatile(ATTACK_TRY("mov %[value], %%cr4")
+		     : [fault] "+r"(fault)
+		     : [value] "r"((cr4 | set) & ~clear)
+		     : "memory", "cc");
+	if (!fault) {
+		seen = attack_read_cr4();
+		attack_write_cr4(cr4);
+	}
+	local_irq_restore(flags);
+	return seen;
+}
+EXPORT_SYMBOL_GPL(attack_cr4);
+
+int attack_user_page(unsigned long protection, const void *bytes, size_t size, unsigned long *page)
+{
+	*page = vm_mmap(NULL, 0, PAGE_SIZE, protection | PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, 0);
+	if (IS_ERR_VALUE(*page))
+		return (int)*page;
+	return copy_to_user((void __user *)*page, bytes, size) ? -EFAULT : 0;
+}
+EXPORT_SYMBOL_GPL(attack_user_page);
+
 void attack_wait(void)
 {
 	const unsigned int starts = 20, cpuids = 80, pause_ms = 50;
@@ -141,40 +173,42 @@ static long read_log(struct secpod_record *records)
 	return count;
 }
 
-/* The rules by which something was refused since the last time, a bit each. */
-static u64 recorded_rules(void)
+/* The rules on record since the last time, a bit each, by what was done. */
+static void recorded_rules(u64 rules[SECPOD_ANSWER_COUNT])
 {
 	struct secpod_record *records;
-	u64 rules = 0;
 	long count;
 
 	if (!attack_under_secpod())
-		return 0;
+		return;
 	records = (struct secpod_record *)get_zeroed_page(GFP_KERNEL);
 	if (!records)
-		return 0;
+		return;
 	while ((count = read_log(records)) > 0)
 		for (long i = 0; i < count; i++)
-			if (records[i].answer >= SECPOD_ANSWER_DENY)
-				rules |= 1ull << records[i].rule;
+			rules[records[i].answer] |= 1ull << records[i].rule;
 	free_page((unsigned long)records);
-	return rules;
 }
 
 /* The console leaves out lines when there are many; the log is whole. */
 static void print_records(const char *name)
 {
-	u64 rules = recorded_rules();
+	u64 rules[SECPOD_ANSWER_COUNT] = {0};
 
-	for (unsigned int rule = 0; rule < ARRAY_SIZE(rule_names); rule++)
-		if (rules & 1ull << rule)
-			pr_alert("ATTACK: %s recorded %s\n", name, rule_names[rule]);
+	recorded_rules(rules);
+	for (unsigned int answer = 0; answer < ARRAY_SIZE(rules); answer++)
+		for (unsigned int rule = 0; rule < ARRAY_SIZE(rule_names); rule++)
+			if (rules[answer] & 1ull << rule)
+				pr_alert("ATTACK: %s recorded %s %s\n", name, rule_names[rule],
+					 answer_names[answer]);
 }
 
 static long attempt(void)
 {
+	u64 before[SECPOD_ANSWER_COUNT] = {0};
+
 	detail[0] = '\0';
-	(void)recorded_rules();
+	recorded_rules(before);
 	pr_alert("ATTACK: %s begins %s\n", loaded->name, loaded->rules);
 	result = loaded->attempt();
 	returned = true;

@@ -2,29 +2,17 @@
 /* Clears CR4.PCIDE: what CR3 means changes, and so does which translations a load of it keeps. */
 #include "attack.h"
 
-#include <asm/cpufeature.h>
-#include <asm/processor-flags.h>
-
 static unsigned long seen = X86_CR4_PCIDE;
 
 static int attempt(void)
 {
-	unsigned long flags, cr4, cr3;
-	unsigned int fault = 1;
+	unsigned long flags, cr3;
 
 	local_irq_save(flags);
-	cr4 = attack_read_cr4();
 	cr3 = attack_read_cr3();
 	/* To be set again it wants PCID 0, which the kernel does not use. */
 	attack_write_cr3(cr3 & ~X86_CR3_PCID_MASK);
-	asm volatile(ATTACK_TRY("mov %[value], %%cr4")
-		     : [fault] "+r"(fault)
-		     : [value] "r"(cr4 & ~X86_CR4_PCIDE)
-		     : "memory", "cc");
-	if (!fault) {
-		seen = attack_read_cr4();
-		attack_write_cr4(cr4);
-	}
+	seen = attack_cr4(0, X86_CR4_PCIDE);
 	attack_write_cr3(cr3);
 	local_irq_restore(flags);
 	return 0;

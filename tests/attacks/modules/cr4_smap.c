@@ -2,24 +2,18 @@
 /* Clears CR4.SMAP and reads user data at CPL 0 while RFLAGS.AC is 0. */
 #include "attack.h"
 
-#include <linux/mman.h>
-#include <linux/uaccess.h>
 #include <asm/cpufeature.h>
-#include <asm/processor-flags.h>
 
 static const u64 secret = 0x5ec90d5a4a500001ull;
 static u64 seen;
 
 static int attempt(void)
 {
-	unsigned long page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, 0);
-	unsigned long flags, cr4;
+	unsigned long flags, cr4, page;
+	int error = attack_user_page(0, &secret, sizeof(secret), &page);
 
-	if (IS_ERR_VALUE(page))
-		return (int)page;
-	if (copy_to_user((void __user *)page, &secret, sizeof(secret)))
-		return -EFAULT;
+	if (error)
+		return error;
 	local_irq_save(flags);
 	cr4 = attack_read_cr4();
 	attack_write_cr4(cr4 & ~X86_CR4_SMAP);

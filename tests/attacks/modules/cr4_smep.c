@@ -3,10 +3,8 @@
 #include "attack.h"
 
 #include <linux/mman.h>
-#include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/nospec-branch.h>
-#include <asm/processor-flags.h>
 
 #define RESULT 0x5ecul
 
@@ -16,14 +14,11 @@ static unsigned long result;
 
 static int attempt(void)
 {
-	unsigned long page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, 0);
-	unsigned long flags, cr4;
+	unsigned long flags, cr4, page;
+	int error = attack_user_page(PROT_EXEC, code, sizeof(code), &page);
 
-	if (IS_ERR_VALUE(page))
-		return (int)page;
-	if (copy_to_user((void __user *)page, code, sizeof(code)))
-		return -EFAULT;
+	if (error)
+		return error;
 	local_irq_save(flags);
 	cr4 = attack_read_cr4();
 	attack_write_cr4(cr4 & ~X86_CR4_SMEP);

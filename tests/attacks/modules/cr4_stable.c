@@ -2,29 +2,16 @@
 /* Clears the bits of CR4 that a running kernel has no reason to clear: FSGSBASE, UMIP. */
 #include "attack.h"
 
-#include <asm/processor-flags.h>
-
 static const unsigned long bits[] = {X86_CR4_FSGSBASE, X86_CR4_UMIP};
 static unsigned long cleared, set;
 
 static int attempt(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
-		unsigned long flags, cr4;
-		unsigned int fault = 1;
+		const unsigned long before = attack_read_cr4() & bits[i];
 
-		local_irq_save(flags);
-		cr4 = attack_read_cr4();
-		set |= cr4 & bits[i];
-		asm volatile(ATTACK_TRY("mov %[value], %%cr4")
-			     : [fault] "+r"(fault)
-			     : [value] "r"(cr4 & ~bits[i])
-			     : "memory", "cc");
-		if (!fault) {
-			cleared |= bits[i] & cr4 & ~attack_read_cr4();
-			attack_write_cr4(cr4);
-		}
-		local_irq_restore(flags);
+		set |= before;
+		cleared |= before & ~attack_cr4(0, bits[i]);
 	}
 	return 0;
 }

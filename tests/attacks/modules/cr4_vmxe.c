@@ -3,26 +3,12 @@
 #include "attack.h"
 
 #include <asm/cpufeature.h>
-#include <asm/processor-flags.h>
 
 static unsigned long seen;
 
 static int attempt(void)
 {
-	unsigned long flags, cr4;
-	unsigned int fault = 1;
-
-	local_irq_save(flags);
-	cr4 = attack_read_cr4();
-	asm volatile(ATTACK_TRY("mov %[value], %%cr4")
-		     : [fault] "+r"(fault)
-		     : [value] "r"(cr4 | X86_CR4_VMXE)
-		     : "memory", "cc");
-	if (!fault) {
-		seen = attack_read_cr4();
-		attack_write_cr4(cr4);
-	}
-	local_irq_restore(flags);
+	seen = attack_cr4(X86_CR4_VMXE, 0);
 	return 0;
 }
 

@@ -3,7 +3,6 @@
 #include "attack.h"
 #include "attack_tables.h"
 
-#include <asm/processor-flags.h>
 #include <asm/unistd.h>
 
 /* Never implemented, so that nobody misses it meanwhile. */
@@ -17,18 +16,6 @@ static long hook(void)
 	return 0x5ec;
 }
 
-static void write_table(unsigned long value)
-{
-	unsigned long flags, cr0;
-
-	local_irq_save(flags);
-	cr0 = attack_read_cr0();
-	attack_write_cr0(cr0 & ~X86_CR0_WP);
-	WRITE_ONCE(table[SLOT], value);
-	attack_write_cr0(cr0);
-	local_irq_restore(flags);
-}
-
 static int attempt(void)
 {
 	table = (unsigned long *)attack_symbol("sys_call_table");
@@ -37,7 +24,7 @@ static int attempt(void)
 	if (!attack_read_only(&table[SLOT]))
 		return -EINVAL;
 	original = table[SLOT];
-	write_table((unsigned long)hook);
+	attack_write_past_wp(&table[SLOT], (unsigned long)hook, attack_write_cr0);
 	return 0;
 }
 
@@ -50,7 +37,7 @@ static bool effect(void)
 
 static void undo(void)
 {
-	write_table(original);
+	attack_write_past_wp(&table[SLOT], original, attack_write_cr0);
 }
 
 static const struct attack syscall_hook = {"syscall_hook", "cr0", NULL, attempt, effect, undo};
