@@ -25,7 +25,7 @@ static uint32_t access_of(uint64_t qualification)
 }
 
 /* Mandatory: what is done about it does not depend on the answer. */
-static void record(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
+static void put_on_record(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
 {
 	(void)audit_refuse(vcpu, SECPOD_RULE_SECURE_SPACE, gpa, access, linear, true);
 }
@@ -60,25 +60,27 @@ static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint
 							 uint64_t qualification)
 {
 	const uint32_t access = access_of(qualification);
-	bool first;
-	enum secure_answer answer = secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &first);
+	bool record;
+	enum secure_answer answer =
+		secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &record);
 
-	if (first)
-		record(vcpu, gpa, access,
-		       qualification & EPT_QUAL_LINEAR_VALID ? vmread(VMCS_GUEST_LINEAR_ADDRESS)
-							     : 0);
+	if (record)
+		put_on_record(vcpu, gpa, access,
+			      qualification & EPT_QUAL_LINEAR_VALID
+				      ? vmread(VMCS_GUEST_LINEAR_ADDRESS)
+				      : 0);
 	if (answer == SECURE_REFUSE)
 		guest_inject(vcpu, VECTOR_GP, 0);
 }
 
 void secure_space_operand(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
 {
-	bool first;
+	bool record;
 
 	/* What a read would see is of no matter here. */
-	(void)secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &first);
-	if (first)
-		record(vcpu, gpa, access, linear);
+	(void)secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &record);
+	if (record)
+		put_on_record(vcpu, gpa, access, linear);
 }
 
 void exit_ept_violation(struct vcpu *vcpu)
