@@ -75,11 +75,7 @@ static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint
 
 void secure_space_operand(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
 {
-	bool record;
-
-	/* What a read would see is of no matter here. */
-	(void)secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &record);
-	if (record)
+	if (secure_space_contains(&vmx.secure, gpa))
 		put_on_record(vcpu, gpa, access, linear);
 }
 
