@@ -279,8 +279,8 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
 #define SECPOD_CALL_ACTIVATE 2u
 
 /*
- * LOCK(flags): ACTIVE -> LOCKED; 0, too, when that is done already; -EPERM before ACTIVE.
- * flags: 0.
+ * LOCK(flags): ACTIVE -> LOCKED; 0, too, when that is done already; -EPERM before ACTIVE, and when a
+ * page table made since then breaks a rule that begins at LOCKED (which is recorded). flags: 0.
  */
 #define SECPOD_CALL_LOCK 3u
 

@@ -52,7 +52,7 @@ unit_register_tables := secpod/register_policy.c secpod/register_tables.c
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate \
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock \
 	request) secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
@@ -64,6 +64,8 @@ unit_paging_short := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
 unit_paging_rules_locked := $(unit_paging_rules)
 unit_paging_bugs := $(unit_paging_rules)
+unit_paging_claims := $(unit_paging_rules)
+unit_paging_lock := $(unit_paging_rules)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
