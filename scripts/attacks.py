@@ -3,7 +3,7 @@
 
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
 by itself is no test. With SecPod each must be refused, the refusal be on record, in the log or on the serial line, every
-refusal on record be by a rule that the attack names, and the machine be alive after the last of them.
+refusal on record be by a rule that the attack names (one that names none must leave none), and the machine be alive after the last of them.
 Used by run-attacks and system-tests.
 """
 
@@ -34,6 +34,8 @@ APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPAR
 ALLOWED = (r"\bBUG: ", r"Oops: ")
 LINE = re.compile(r"ATTACK: (\w+) (begins|recorded|succeeded|refused|impossible|broken)\b ?([^\n]*)")
 RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:deny|panic)\b", re.IGNORECASE)
+# An attack knows what the record has to say of it: ATTACK_RECORD of attack.h.
+WORDS = re.compile(r"; record: (.*)$")
 ALIVE = r"ATTACKS: \d+ made, machine alive"
 
 
@@ -45,6 +47,7 @@ class Outcome:
         self.detail = ""
         self.rules = []
         self.recorded = set()
+        self.records = []
 
     def shown(self):
         return self.verdict + (" (%s)" % ",".join(sorted(self.recorded)) if self.recorded else "")
@@ -71,6 +74,7 @@ def outcomes(text):
                 outcome.detail = rest
         elif record and current:
             current.recorded.add(record.group(1))
+            current.records.append(line.strip())
     return result
 
 
@@ -134,8 +138,12 @@ def fault(without, within, cpus):
     others = within.recorded - set(within.rules)
     if others:
         return "on record as " + ",".join(sorted(others))
-    if without.verdict == "succeeded" and not within.recorded:
+    # One that names no rule is #UD without an exit, or not on record because it is a user's.
+    if any(within.rules) and not within.recorded:
         return "not on record"
+    words = WORDS.search(within.detail)
+    if words and not any(words.group(1) in line for line in within.records):
+        return "other words on record"
     return None
 
 

@@ -151,13 +151,16 @@ DEFINE_TABLE(xss_bits, XSS_TABLE);
 
 /* ---- local APIC */
 
-#define APIC_BASE_PASS (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
+#define APIC_BASE_PASS (APIC_BASE_BSP | APIC_BASE_X2APIC)
 #define APIC_BASE_TABLE(X) \
 	X(APIC_BASE_ADDR, FORBIDDEN, SECPOD_RULE_APIC_BASE, CLOSED, \
 	  "the page's registers would lie over other memory, past EPT and for the monitor too") \
+	X(APIC_BASE_ENABLE, PINNED, SECPOD_RULE_APIC_BASE, CLOSED, \
+	  "NMIs are how a CPU is made to leave the guest; without it none comes, and whoever " \
+	  "waits for an invalidation waits for ever") \
 	X(APIC_BASE_PASS, PASSED, NONE, OPEN, \
 	  "mode of the APIC: Linux turns x2APIC on for each CPU that starts") \
-	X(~(APIC_BASE_ADDR | APIC_BASE_PASS), RESERVED, NONE, CLOSED, "must be zero")
+	X(~(APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_PASS), RESERVED, NONE, CLOSED, "must be zero")
 DEFINE_TABLE(apic_base_bits, APIC_BASE_TABLE);
 
 /* ---- IA32_MISC_ENABLE */

@@ -14,10 +14,8 @@ int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64
 		return -EINVAL;
 	space->base = base;
 	space->size = size;
-	space->records = 0;
-	space->touched =
-		page_pool_alloc_contiguous(pool, (frames + PAGE_SIZE - 1) >> PAGE_SHIFT, 1);
-	return space->touched ? 0 : -ENOMEM;
+	space->seen = page_pool_alloc_contiguous(pool, (frames + PAGE_SIZE - 1) >> PAGE_SHIFT, 1);
+	return space->seen ? 0 : -ENOMEM;
 }
 
 int secure_space_hide(const struct secure_space *space, struct ept *ept)
@@ -26,20 +24,18 @@ int secure_space_hide(const struct secure_space *space, struct ept *ept)
 }
 
 enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
-				       uint32_t access, bool *first)
+				       uint32_t access, bool *record)
 {
-	uint8_t before;
-
-	*first = false;
+	*record = false;
 	if (!secure_space_contains(space, gpa))
 		return SECURE_NOT_OURS;
-	before = __atomic_fetch_or(&space->touched[(gpa - space->base) >> PAGE_SHIFT],
-				   (uint8_t)access, __ATOMIC_RELAXED);
-	*first = access & ~(uint32_t)before;
-	if (*first)
-		__atomic_fetch_add(&space->records, 1, __ATOMIC_RELAXED);
+	*record = true;
 	if (access & (SECURE_WRITE | SECURE_FETCH))
 		return SECURE_REFUSE;
 	/* Out of pool pages the read is refused like a write: no less closed. */
-	return ept_map_dummy(ept, gpa & PAGE_MASK) == 0 ? SECURE_RETRY : SECURE_REFUSE;
+	if (ept_map_dummy(ept, gpa & PAGE_MASK) != 0)
+		return SECURE_REFUSE;
+	*record = !__atomic_exchange_n(&space->seen[(gpa - space->base) >> PAGE_SHIFT], 1,
+				       __ATOMIC_RELAXED);
+	return SECURE_RETRY;
 }

@@ -12,7 +12,7 @@
 #include "ept/ept.h"
 #include "vmm/page_pool.h"
 
-/* Kinds of access, as bits of the per-frame record. */
+/* Kinds of access, as bits. */
 #define SECURE_READ (1u << 0)
 #define SECURE_WRITE (1u << 1)
 #define SECURE_FETCH (1u << 2)
@@ -20,8 +20,7 @@
 struct secure_space {
 	uint64_t base; /* bytes, page aligned */
 	uint64_t size;
-	uint8_t *touched; /* one byte a frame: kinds of guest access seen */
-	uint64_t records; /* first touches recorded */
+	uint8_t *seen; /* one byte a frame: the guest has read there */
 };
 
 enum secure_answer {
@@ -31,7 +30,7 @@ enum secure_answer {
 };
 
 /*
- * secure_space_init - the region [base, base + size); the record of touches comes from pool.
+ * secure_space_init - the region [base, base + size); a byte for each frame comes from pool.
  * Result: 0, -EINVAL (unaligned, empty, wrapping), -ENOMEM.
  */
 int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base,
@@ -53,9 +52,10 @@ int secure_space_hide(const struct secure_space *space, struct ept *ept);
  * secure_space_access - the guest touched gpa. access: SECURE_* (several may be set).
  * A read sees all ones, as on memory nobody answers for; a write or a fetch is refused and changes
  * nothing.
- * *first: set when this kind of access meets this frame for the first time (to be recorded).
+ * *record: it is to be put on record: each access that is refused, and of reads that are answered
+ * the first one of each frame (later ones do not come here).
  */
 enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
-				       uint32_t access, bool *first);
+				       uint32_t access, bool *record);
 
 #endif

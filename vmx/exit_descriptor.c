@@ -39,9 +39,10 @@ struct access {
 
 /*
  * A linear access that failed: the guest gets the fault it would have had. -EAGAIN: the guest executes the
- * instruction again.
+ * instruction again. access: SECURE_*, what it was to be.
  */
-static int reflect(const struct access *a, int error, const struct guest_walk *walk)
+static int reflect(const struct access *a, int error, const struct guest_walk *walk, uint64_t gva,
+		   uint32_t access)
 {
 	switch (error) {
 	case -EFAULT:
@@ -49,6 +50,10 @@ static int reflect(const struct access *a, int error, const struct guest_walk *w
 		guest_inject(a->vcpu, VECTOR_PF, walk->error_code);
 		break;
 	case -EAGAIN:
+		break;
+	case -EIO:
+		secure_space_operand(a->vcpu, walk->gpa, access, gva);
+		guest_inject(a->vcpu, VECTOR_GP, ERROR_NONE);
 		break;
 	default:
 		guest_inject(a->vcpu, insn_segment_fault(&a->insn), ERROR_NONE);
@@ -59,19 +64,19 @@ static int reflect(const struct access *a, int error, const struct guest_walk *w
 
 static int read_linear(const struct access *a, uint64_t gva, void *to, size_t len, uint32_t access)
 {
-	struct guest_walk walk;
+	struct guest_walk walk = {.gpa = 0};
 	int error = guest_read_linear(&a->paging, &guest_memory, gva, to, len, access, &walk);
 
-	return error ? reflect(a, error, &walk) : 0;
+	return error ? reflect(a, error, &walk, gva, SECURE_READ) : 0;
 }
 
 static int write_linear(const struct access *a, uint64_t gva, const void *from, size_t len,
 			uint32_t access)
 {
-	struct guest_walk walk;
+	struct guest_walk walk = {.gpa = 0};
 	int error = guest_write_linear(&a->paging, &guest_memory, gva, from, len, access, &walk);
 
-	return error ? reflect(a, error, &walk) : 0;
+	return error ? reflect(a, error, &walk, gva, SECURE_WRITE) : 0;
 }
 
 static struct insn_segment read_segment(enum segment segment)
@@ -175,6 +180,7 @@ static int load_table(const struct access *a)
 	uint8_t bytes[TABLE_OPERAND_MAX];
 	struct descriptor_result result = {NULL, 0};
 	struct table_register table;
+	enum verdict verdict;
 
 	if (!size || read_linear(a, a->operand, bytes, table_operand_bytes(a->code), 0))
 		return -EPERM;
@@ -182,8 +188,8 @@ static int load_table(const struct access *a)
 		guest_inject(a->vcpu, VECTOR_GP, ERROR_NONE);
 		return -EPERM;
 	}
-	if (!allowed(a, descriptor_load_table(&a->vcpu->descriptors, which, &table, &result), which,
-		     table.base, table.limit, result.pinned))
+	verdict = descriptor_load_table(&a->vcpu->descriptors, which, &table, &result);
+	if (!allowed(a, verdict, which, table.base, table.limit, result.pinned))
 		return -EPERM;
 	vmwrite(gdt ? VMCS_GUEST_GDTR_BASE : VMCS_GUEST_IDTR_BASE, table.base);
 	vmwrite(gdt ? VMCS_GUEST_GDTR_LIMIT : VMCS_GUEST_IDTR_LIMIT, table.limit);

@@ -25,12 +25,9 @@ static uint32_t access_of(uint64_t qualification)
 }
 
 /* Mandatory: what is done about it does not depend on the answer. */
-static void record(const struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
+static void put_on_record(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
 {
-	uint64_t linear =
-		qualification & EPT_QUAL_LINEAR_VALID ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : 0;
-
-	(void)audit_refuse(vcpu, SECPOD_RULE_SECURE_SPACE, gpa, qualification, linear, true);
+	(void)audit_refuse(vcpu, SECPOD_RULE_SECURE_SPACE, gpa, access, linear, true);
 }
 
 /* SDM "Information About NMI Unblocking Due to IRET": the IRET will be executed again. */
@@ -44,10 +41,14 @@ static void restore_nmi_blocking(const struct vcpu *vcpu)
 /* A store to the locked IDT. Where the policy lets it pass, the page is the guest's again. */
 static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t base = vmread(VMCS_GUEST_IDTR_BASE);
+	const uint64_t base = vmread(VMCS_GUEST_IDTR_BASE);
+	const struct breach breach = {
+		.rule = SECPOD_RULE_DESCRIPTOR_TABLE,
+		.detail = {base + (gpa & ~PAGE_MASK), vmread(VMCS_GUEST_IDTR_LIMIT),
+			   DESCRIPTOR_IDTR, base},
+	};
 
-	if (audit_refuse(vcpu, SECPOD_RULE_DESCRIPTOR_TABLE, base + (gpa & ~PAGE_MASK),
-			 vmread(VMCS_GUEST_IDTR_LIMIT), DESCRIPTOR_IDTR, false)) {
+	if (audit_breach(vcpu, &breach)) {
 		guest_inject(vcpu, VECTOR_GP, 0);
 		return;
 	}
@@ -58,14 +59,24 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint64_t gpa,
 							 uint64_t qualification)
 {
-	bool first;
+	const uint32_t access = access_of(qualification);
+	bool record;
 	enum secure_answer answer =
-		secure_space_access(&vmx.secure, &vmx.ept, gpa, access_of(qualification), &first);
+		secure_space_access(&vmx.secure, &vmx.ept, gpa, access, &record);
 
-	if (first)
-		record(vcpu, gpa, qualification);
+	if (record)
+		put_on_record(vcpu, gpa, access,
+			      qualification & EPT_QUAL_LINEAR_VALID
+				      ? vmread(VMCS_GUEST_LINEAR_ADDRESS)
+				      : 0);
 	if (answer == SECURE_REFUSE)
 		guest_inject(vcpu, VECTOR_GP, 0);
+}
+
+void secure_space_operand(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
+{
+	if (secure_space_contains(&vmx.secure, gpa))
+		put_on_record(vcpu, gpa, access, linear);
 }
 
 void exit_ept_violation(struct vcpu *vcpu)

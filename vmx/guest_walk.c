@@ -358,8 +358,10 @@ int guest_read_linear(const struct guest_paging *paging, const struct guest_walk
 	if (error)
 		return error;
 	for (unsigned int i = 0; i < MAX_PARTS && parts[i].len; i++) {
-		if (memory->read(parts[i].gpa, bytes, parts[i].len))
+		if (memory->read(parts[i].gpa, bytes, parts[i].len)) {
+			walk->gpa = parts[i].gpa;
 			return -EIO;
+		}
 		bytes += parts[i].len;
 	}
 	return 0;
@@ -377,8 +379,10 @@ int guest_write_linear(const struct guest_paging *paging, const struct guest_wal
 	if (error)
 		return error;
 	for (unsigned int i = 0; i < MAX_PARTS && parts[i].len; i++) {
-		if (memory->write(parts[i].gpa, bytes, parts[i].len))
+		if (memory->write(parts[i].gpa, bytes, parts[i].len)) {
+			walk->gpa = parts[i].gpa;
 			return -EIO;
+		}
 		bytes += parts[i].len;
 	}
 	return 0;

@@ -88,7 +88,7 @@ int guest_walk(const struct guest_paging *paging, const struct guest_walk_memory
  * guest_read_linear, guest_write_linear - copy len bytes (1 to 4096) from or to gva; the range may
  * cross into a second page. All of it is translated first: a fault copies nothing.
  * access: WALK_IMPLICIT or 0. Result: as guest_walk(); -EIO also when a page is no memory of the
- * guest.
+ * guest, or none it may write: walk->gpa is where in it.
  */
 int guest_read_linear(const struct guest_paging *paging, const struct guest_walk_memory *memory,
 		      uint64_t gva, void *to, size_t len, uint32_t access, struct guest_walk *walk);

@@ -110,7 +110,7 @@
 	X(DEBUG_MSR, "debug-msr", "branch trace and trace messages of DEBUGCTL, the DS area")      \
 	X(MEMORY_MSR, "memory-msr",                                                                \
 	  "registers by which the CPU writes physical memory (PT, HFI, RAR)")                      \
-	X(APIC_BASE, "apic-base", "moving the local APIC's page")                                  \
+	X(APIC_BASE, "apic-base", "moving the local APIC's page, turning the APIC off")            \
 	X(MTRR, "mtrr", "memory types over the secure space")                                      \
 	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \
 	X(MISC_ENABLE, "misc-enable", "the XD disable bit of IA32_MISC_ENABLE")                    \

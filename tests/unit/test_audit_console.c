@@ -116,6 +116,17 @@ static void a_line_says_what_the_record_says(void **state)
 		 17,
 		 "secpod: audit #1 cpu 0 GUEST secure-space log rip 0x0 cr3 0x0 cpl 3 "
 		 "gpa 0x7000 access 0x2 linear 0x0 (17 before it not shown)"},
+		{{.seq = 3,
+		  .phase = SECPOD_PHASE_LOCKED,
+		  .rule = SECPOD_RULE_DESCRIPTOR_TABLE,
+		  .answer = SECPOD_ANSWER_PANIC,
+		  .detail = {0xffff888000001000, 0x7f, 0, 0xfffffe0000001000},
+		  .insn_len = 3,
+		  .insn = {0x0f, 0x01, 0x17}},
+		 0,
+		 "secpod: audit #3 cpu 0 LOCKED descriptor-table panic rip 0x0 cr3 0x0 cpl 0 "
+		 "base 0xffff888000001000 value 0x7f table 0x0 pinned 0xfffffe0000001000 "
+		 "insn 0f0117"},
 		{{.seq = 2, .phase = 77, .rule = 200, .answer = 9, .detail = {5}},
 		 0,
 		 "secpod: audit #2 cpu 0 OFF rule-200 ? rip 0x0 cr3 0x0 cpl 0"},

@@ -694,10 +694,20 @@ static void copies_cross_pages(void **state)
 
 	/* A page that is no memory. */
 	put64(SLOT(PT_AT, 12), sizeof(ram) | P | RW);
-	assert_int_equal(guest_read_linear(&g, &memory, GVA, &value, sizeof(value), 0, &walk),
+	assert_int_equal(guest_read_linear(&g, &memory, GVA + 8, &value, sizeof(value), 0, &walk),
 			 -EIO);
-	assert_int_equal(guest_write_linear(&g, &memory, GVA, &value, sizeof(value), 0, &walk),
+	assert_int_equal(walk.gpa, sizeof(ram) + 8);
+	assert_int_equal(guest_write_linear(&g, &memory, GVA + 16, &value, sizeof(value), 0, &walk),
 			 -EIO);
+	assert_int_equal(walk.gpa, sizeof(ram) + 16);
+	/* The page before it is one, the page behind it too: told is the one that is none. */
+	put64(SLOT(PT_AT, 12) - 8, 0x8000 | P | RW);
+	assert_int_equal(guest_read_linear(&g, &memory, GVA - 2, &value, sizeof(value), 0, &walk),
+			 -EIO);
+	assert_int_equal(walk.gpa, sizeof(ram));
+	assert_int_equal(
+		guest_read_linear(&g, &memory, GVA + 0xffd, &value, sizeof(value), 0, &walk), -EIO);
+	assert_int_equal(walk.gpa, sizeof(ram) + 0xffd);
 	assert_int_equal(guest_read_linear(&g, &memory, GVA, &value, PAGE_SIZE + 1, 0, &walk),
 			 -EIO);
 

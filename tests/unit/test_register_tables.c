@@ -64,7 +64,8 @@ static const struct expected expected[] = {
 	{REGISTER_PAT, 0x277, 0x277, IS_PINNED},
 	{REGISTER_APIC_BASE, 0x1b, 0x1b,
 	 .forbidden = BITS(12, 51),
-	 .passed = BIT(8) | BIT(10) | BIT(11)}, /* BSP, x2APIC, enable */
+	 .pinned = BIT(11),             /* enable */
+	 .passed = BIT(8) | BIT(10)}, /* BSP, x2APIC */
 	{REGISTER_MISC_ENABLE, 0x1a0, 0x1a0,
 	 .forbidden = BIT(34), /* XD disable */
 	 .pinned = BIT(22),    /* CPUID limit */
@@ -157,7 +158,7 @@ static const struct {
 	{REGISTER_SYSENTER_ESP, ALL, SECPOD_RULE_SYSCALL_MSR, false},
 	{REGISTER_SYSENTER_EIP, ALL, SECPOD_RULE_SYSCALL_MSR, false},
 	{REGISTER_PAT, ALL, SECPOD_RULE_PAT, false},
-	{REGISTER_APIC_BASE, BITS(12, 51), SECPOD_RULE_APIC_BASE, true},
+	{REGISTER_APIC_BASE, BITS(11, 51), SECPOD_RULE_APIC_BASE, true},
 	{REGISTER_MISC_ENABLE, BIT(34), SECPOD_RULE_MISC_ENABLE, true},
 	{REGISTER_MISC_ENABLE, BIT(22), SECPOD_RULE_MISC_ENABLE, false},
 	{REGISTER_DEBUGCTL, BITS(6, 10), SECPOD_RULE_DEBUG_MSR, true},

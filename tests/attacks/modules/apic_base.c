@@ -5,13 +5,12 @@
 #include <asm/apicdef.h>
 #include <asm/msr.h>
 
-static u64 base;
-static u64 seen;
+static u64 base, before, seen;
 
 static int attempt(void)
 {
 	unsigned long flags;
-	u64 size, before;
+	u64 size;
 	int result = attack_secure_space(&base, &size);
 
 	if (result)
@@ -28,7 +27,8 @@ static int attempt(void)
 
 static bool effect(void)
 {
-	attack_detail("IA32_APIC_BASE read 0x%llx", seen);
+	attack_detail("IA32_APIC_BASE read 0x%llx" ATTACK_RECORD "value 0x%llx now 0x%llx msr 0x1b",
+		      seen, (before & ~MSR_IA32_APICBASE_BASE) | base, before);
 	return (seen & MSR_IA32_APICBASE_BASE) == base;
 }
 

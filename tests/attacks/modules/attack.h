@@ -45,6 +45,12 @@ void attack_wait(void);
 void attack_register(const struct attack *attack);
 void attack_unregister(void);
 
+/*
+ * What comes behind it in the detail are the words that a record of the attack has to have, as the serial
+ * line shows them: the attack knows them by itself.
+ */
+#define ATTACK_RECORD "; record: "
+
 /* attack_detail - the last part of the report line, as for printk, without a line's end. */
 __printf(1, 2) void attack_detail(const char *format, ...);
 

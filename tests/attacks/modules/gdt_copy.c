@@ -9,6 +9,7 @@
 /* Data, accessed and writable, base 0, limit 0x5ec: byte granular, so that LSL tells it from all others. */
 static const struct desc_struct added = GDT_ENTRY_INIT(0x0093, 0, 0x5ec);
 static unsigned long limit;
+static struct desc_ptr original, copied;
 
 static void look(void)
 {
@@ -18,7 +19,6 @@ static void look(void)
 static int attempt(void)
 {
 	struct desc_struct *table = (struct desc_struct *)get_zeroed_page(GFP_KERNEL);
-	struct desc_ptr original, copied;
 	unsigned long flags;
 	unsigned int fault = 1;
 
@@ -44,7 +44,9 @@ static int attempt(void)
 
 static bool effect(void)
 {
-	attack_detail("limit of the added segment 0x%lx", limit);
+	attack_detail("limit of the added segment 0x%lx" ATTACK_RECORD
+		      "base 0x%lx value 0x%x table 0x0 pinned 0x%lx",
+		      limit, copied.address, copied.size, original.address);
 	return limit == 0x5ec;
 }
 

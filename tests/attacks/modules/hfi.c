@@ -29,7 +29,8 @@ static bool effect(void)
 {
 	attack_detail("IA32_HW_FEEDBACK_PTR %s, read 0x%llx", written ? "written" : "not written",
 		      seen);
-	return changed || written;
+	/* A CPU without it may take the write for nothing; SecPod's must not. */
+	return changed || (written && attack_under_secpod());
 }
 
 static bool possible(void)

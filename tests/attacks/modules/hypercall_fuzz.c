@@ -24,7 +24,7 @@ static const unsigned long read_only[CANARY_WORDS] __aligned(PAGE_SIZE) = {CANAR
 static u64 state = 0x9e3779b97f4a7c15ull;
 static u64 secure_base, secure_size;
 static unsigned long secure_linear;
-static unsigned int wrong, answered;
+static unsigned int made, wrong, answered;
 static const char *what = "nothing";
 static u64 wrong_call;
 
@@ -78,7 +78,8 @@ static u64 hostile_call(bool *junk, bool *unknown)
 		number = draw();
 		return (number & ~0ull << 16) == CALL_PREFIX ? ~number : number;
 	case 1:
-		number = draw() & 0xffff;
+		/* Half of them beside those that are known. */
+		number = draw() & (draw() & 1 ? 0xffff : 0x1f);
 		for (unsigned int i = 0; i < ARRAY_SIZE(known); i++)
 			if (number == known[i])
 				return CALL_PREFIX | number;
@@ -128,6 +129,7 @@ static void call_once(void)
 	if (!fault && !unknown && !junk && (long)rax > 0)
 		note("an answer that is neither 0 nor an error", call);
 	answered += !fault;
+	made++;
 }
 
 static bool canaries_live(void)
@@ -160,7 +162,11 @@ static int attempt(void)
 
 static bool effect(void)
 {
-	attack_detail("%u answered, %u wrong: %s (0x%llx)", answered, wrong, what, wrong_call);
+	/* One that did not come back, as another one that did harm, is no refusal. */
+	if (made < (attack_under_secpod() ? CALLS : CALLS_WITHOUT))
+		note("not all calls came back", 0);
+	attack_detail("%u made, %u answered, %u wrong: %s (0x%llx)", made, answered, wrong, what,
+		      wrong_call);
 	return wrong;
 }
 

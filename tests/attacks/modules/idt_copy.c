@@ -17,6 +17,7 @@ asm(".pushsection .text\n"
     ".popsection");
 
 static unsigned long answer;
+static struct desc_ptr original, copied;
 
 static void hook(gate_desc *gate)
 {
@@ -35,7 +36,6 @@ static void take(void)
 
 static int attempt(void)
 {
-	struct desc_ptr original, copied;
 	gate_desc *table = (gate_desc *)get_zeroed_page(GFP_KERNEL);
 	unsigned long flags;
 	unsigned int fault = 1;
@@ -62,7 +62,9 @@ static int attempt(void)
 
 static bool effect(void)
 {
-	attack_detail("the interrupt answered 0x%lx", answer);
+	attack_detail("the interrupt answered 0x%lx" ATTACK_RECORD
+		      "base 0x%lx value 0x%x table 0x1 pinned 0x%lx",
+		      answer, copied.address, copied.size, original.address);
 	return answer == HOOKED;
 }
 

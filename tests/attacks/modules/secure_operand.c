@@ -7,49 +7,59 @@
 
 #define BYTES 64
 
+/* A page for what a hypervisor carries out, and one for what the CPU does by itself. */
+#define PAGES 2
+
 static u64 physical;
-static u8 before[BYTES], after[BYTES];
+static u8 *page[PAGES];
+static u8 before[PAGES][BYTES], after[PAGES][BYTES];
 static unsigned int faults;
 
-#define STORE(instruction, offset)                                        \
-	do {                                                              \
-		unsigned int fault = 1;                                   \
-                                                                          \
-		asm volatile(ATTACK_TRY(instruction " %[to]")             \
-			     : [fault] "+r"(fault), [to] "+m"(to[offset]) \
-			     :                                            \
-			     : "memory", "cc");                           \
-		faults += fault;                                          \
+#define STORE(instruction, number, offset)                                          \
+	do {                                                                        \
+		unsigned int fault = 1;                                             \
+                                                                                    \
+		asm volatile(ATTACK_TRY(instruction " %[to]")                       \
+			     : [fault] "+r"(fault), [to] "+m"(page[number][offset]) \
+			     :                                                      \
+			     : "memory", "cc");                                     \
+		faults += fault;                                                    \
 	} while (0)
 
 static int attempt(void)
 {
 	u64 base, size;
-	u8 *to;
 	int result = attack_secure_space(&base, &size);
 
 	if (result)
 		return result;
 	physical = base + (size / 2 & PAGE_MASK) + PAGE_SIZE;
-	to = attack_map(physical, PAGE_KERNEL);
-	/* Under SecPod that is where it may end. */
-	if (!to)
-		return attack_under_secpod() ? 0 : -ENOMEM;
-	memcpy(before, to, BYTES);
-	STORE("sgdt", 0);
-	STORE("sidt", 16);
-	STORE("sldt", 32);
-	STORE("str", 40);
-	STORE("smsw", 48);
-	STORE("fnstcw", 56);
-	memcpy(after, to, BYTES);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		page[i] = attack_map(physical + i * PAGE_SIZE, PAGE_KERNEL);
+		/* Under SecPod that is where it may end. */
+		if (!page[i])
+			return attack_under_secpod() ? 0 : -ENOMEM;
+		memcpy(before[i], page[i], BYTES);
+	}
+	STORE("sgdt", 0, 0);
+	STORE("sidt", 0, 16);
+	STORE("sldt", 0, 32);
+	STORE("str", 0, 40);
+	STORE("smsw", 1, 0);
+	STORE("fnstcw", 1, 8);
+	for (unsigned int i = 0; i < PAGES; i++)
+		memcpy(after[i], page[i], BYTES);
 	return 0;
 }
 
 static bool effect(void)
 {
-	attack_detail("%u faults", faults);
-	return memcmp(before, after, BYTES) != 0;
+	if (faults)
+		attack_detail("%u faults" ATTACK_RECORD "gpa 0x%llx access 0x2 linear 0x%lx",
+			      faults, physical, (unsigned long)page[0]);
+	else
+		attack_detail("no faults");
+	return memcmp(before, after, sizeof(before)) != 0;
 }
 
 static const struct attack secure_operand = {

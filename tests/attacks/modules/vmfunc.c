@@ -26,11 +26,11 @@ static bool effect(void)
 	return answered;
 }
 
-/* Outside VMX operation there is no such instruction. */
+/* Outside VMX operation there is no such instruction; in it, switched off, it is #UD without an exit or a record. */
 static bool possible(void)
 {
 	return false;
 }
 
-static const struct attack vmfunc = {"vmfunc", "instruction", possible, attempt, effect, NULL};
+static const struct attack vmfunc = {"vmfunc", "", possible, attempt, effect, NULL};
 ATTACK_MODULE(vmfunc);
