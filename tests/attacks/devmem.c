@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads, writes and runs secure memory at CPL 3, through /dev/mem. */
+/*
+ * Reads, writes and runs secure memory at CPL 3, through /dev/mem; and writes the kernel's constants there, where the
+ * kernel has been made to let programs have such memory.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/attacks/modules/attack_device.h"
 #include "tests/attacks/user.h"
 
 #define PAGE_SIZE 4096u
@@ -22,16 +27,21 @@ static uint64_t target(void)
 	return user_secure_base + user_secure_size - PAGE_SIZE;
 }
 
-static void *map(int protection)
+static void *map_at(uint64_t address, int protection)
 {
 	int fd = open("/dev/mem", (protection & PROT_WRITE ? O_RDWR : O_RDONLY) | O_SYNC);
 	void *page;
 
 	if (fd < 0)
 		return MAP_FAILED;
-	page = mmap(NULL, PAGE_SIZE, protection, MAP_SHARED, fd, (off_t)target());
+	page = mmap(NULL, PAGE_SIZE, protection, MAP_SHARED, fd, (off_t)address);
 	close(fd);
 	return page;
+}
+
+static void *map(int protection)
+{
+	return map_at(target(), protection);
 }
 
 static int attempt_read(void)
@@ -109,9 +119,54 @@ static bool effect_execute(void)
 	return user_shared->value == RESULT;
 }
 
+static void store(void *word)
+{
+	*(volatile uint64_t *)word = user_shared->value;
+}
+
+static bool holds(uint64_t value)
+{
+	struct attack_request word = {0, 0};
+
+	return !user_control(ATTACK_TARGET, &word) && word.value == value;
+}
+
+static int attempt_rodata(void)
+{
+	struct attack_request word = {0, 0};
+	int error = user_control(ATTACK_TARGET, &word);
+	uint8_t *page;
+
+	if (!error)
+		error = user_control(ATTACK_LIFT, NULL);
+	if (error)
+		return error;
+	page = map_at(word.address & ~(uint64_t)(PAGE_SIZE - 1), PROT_READ | PROT_WRITE);
+	error = page == MAP_FAILED ? -errno : 0;
+	user_shared->value = WRITTEN;
+	if (!error)
+		(void)user_try(store, page + word.address % PAGE_SIZE);
+	user_shared->value = word.value;
+	if (holds(WRITTEN)) {
+		(void)user_try(store, page + word.address % PAGE_SIZE);
+		user_shared->value = WRITTEN;
+	}
+	(void)user_control(ATTACK_DROP, NULL);
+	return error;
+}
+
+static bool effect_rodata(void)
+{
+	snprintf(user_shared->detail, USER_DETAIL_SIZE, "the constant was 0x%llx",
+		 (unsigned long long)user_shared->value);
+	return user_shared->value == WRITTEN;
+}
+
 const struct user_attack devmem_read = {"devmem_read", "secure-space,page-table-secure", NULL,
 					attempt_read, effect_read};
 const struct user_attack devmem_write = {"devmem_write", "secure-space,page-table-secure", NULL,
 					 attempt_write, effect_write};
 const struct user_attack devmem_execute = {"devmem_execute", "secure-space,page-table-secure", NULL,
 					   attempt_execute, effect_execute};
+const struct user_attack devmem_rodata = {"devmem_rodata", "user-map", NULL, attempt_rodata,
+					  effect_rodata};

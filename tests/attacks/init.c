@@ -48,10 +48,8 @@ struct user_shared *user_shared;
 uint64_t user_secure_base, user_secure_size;
 
 static const struct user_attack *const user_attacks[] = {
-	&devmem_read,
-	&devmem_write,
-	&devmem_execute,
-	&user_call,
+	&devmem_read, &devmem_write, &devmem_execute, &devmem_rodata,
+	&user_call,   &user_kernel,  &user_table,
 };
 
 static char command_line[LINE_SIZE];
@@ -154,8 +152,7 @@ static struct end in_child(int (*function)(const void *argument), const void *ar
 	return end;
 }
 
-/* Result: 0, or -errno. */
-static int control(unsigned long command, const char *argument)
+int user_control(unsigned long command, const void *argument)
 {
 	int fd = open("/dev/" ATTACK_DEVICE, O_RDONLY | O_CLOEXEC);
 	int result = fd < 0 || ioctl(fd, command, argument) ? -errno : 0;
@@ -168,7 +165,7 @@ static int control(unsigned long command, const char *argument)
 static int module_attempt(const void *argument)
 {
 	(void)argument;
-	return -control(ATTACK_ATTEMPT, NULL);
+	return -user_control(ATTACK_ATTEMPT, NULL);
 }
 
 static void run_module(const char *name)
@@ -185,7 +182,7 @@ static void run_module(const char *name)
 		say("ATTACK: %s broken hangs", name);
 	else if (WIFEXITED(end.status) && WEXITSTATUS(end.status))
 		say("ATTACK: %s broken not made: %s", name, strerror(WEXITSTATUS(end.status)));
-	else if (control(ATTACK_JUDGE, NULL))
+	else if (user_control(ATTACK_JUDGE, NULL))
 		say("ATTACK: %s broken not judged", name);
 	if (!end.hangs && syscall(SYS_delete_module, name, O_NONBLOCK))
 		say("ATTACK: %s broken not unloaded: %s", name, strerror(errno));
@@ -225,7 +222,7 @@ static void run_user(const struct user_attack *attack)
 	else if (attack->possible && !attack->possible() && !user_under_secpod())
 		verdict = "impossible";
 	say("ATTACK: %s %s %s%s", attack->name, verdict, how, user_shared->detail);
-	if (control(ATTACK_RECORDS, attack->name))
+	if (user_control(ATTACK_RECORDS, attack->name))
 		say("ATTACK: %s broken no records", attack->name);
 }
 

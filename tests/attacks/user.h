@@ -31,9 +31,16 @@ struct user_attack {
 	bool (*effect)(void);
 };
 
-extern const struct user_attack devmem_read, devmem_write, devmem_execute, user_call;
+extern const struct user_attack devmem_read, devmem_write, devmem_execute, devmem_rodata, user_call,
+	user_kernel, user_table;
 
 /* user_under_secpod - whether SecPod signs as the hypervisor. */
 bool user_under_secpod(void);
+
+/* user_control - a command of attack_device.h. Result: 0, or a negative errno. */
+int user_control(unsigned long command, const void *argument);
+
+/* user_try - function(argument), whatever signal it raises. Result: the signal, 0 for none. */
+int user_try(void (*function)(void *argument), void *argument);
 
 #endif

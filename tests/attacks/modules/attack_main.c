@@ -16,6 +16,7 @@
 #include <asm/processor.h>
 
 #include "attack_device.h"
+#include "attack_program.h"
 #include "secpod_abi.h"
 
 #define DETAIL_SIZE 128
@@ -257,6 +258,8 @@ static long control(struct file *file, unsigned int command, unsigned long argum
 		print_records(name);
 		return 0;
 	}
+	if (_IOC_NR(command) > _IOC_NR(ATTACK_RECORDS))
+		return attack_for_program(command, (struct attack_request __user *)argument);
 	if (!loaded)
 		return -ENOENT;
 	switch (command) {
