@@ -188,7 +188,7 @@ static void check_cached(void)
 static void check_tree(uint64_t frame, const struct slow_place *place)
 {
 	const struct table_info *info = info_of(frame);
-	uint32_t user = 0;
+	uint32_t user = 0, references = 0;
 
 	MODEL_CHECK(type_now(frame) == (enum frame_type)place->level, frame, word_of(frame));
 	MODEL_CHECK(info->frame == frame, frame, info->frame);
@@ -203,6 +203,7 @@ static void check_tree(uint64_t frame, const struct slow_place *place)
 		const uint64_t entry = entry_of(frame, i);
 
 		user += place->level == PT_LEVELS && i < PT_KERNEL_FIRST && (entry & PTE_P);
+		references += pte_is_reference(entry, place->level);
 		if (!(entry & PTE_P))
 			continue;
 		MODEL_CHECK(!(slow_rules(&at, 0, entry) & ~OF_CHANGES), frame << PAGE_SHIFT | i,
@@ -212,6 +213,7 @@ static void check_tree(uint64_t frame, const struct slow_place *place)
 			check_tree(pte_table_frame(entry), &at);
 		}
 	}
+	MODEL_CHECK(info->references == references, frame, references);
 	if (place->level == PT_LEVELS)
 		MODEL_CHECK(info->user_entries == user, frame, user);
 }
