@@ -219,7 +219,7 @@ static const struct {
 	{-EINVAL, -SECPOD_EINVAL, true},  {-ENOSYS, -SECPOD_ENOSYS, true},
 	{-EACCES, -SECPOD_EPERM, false},  {-ENOENT, -SECPOD_ENOENT, false},
 	{-EAGAIN, -SECPOD_EAGAIN, false}, {-EBUSY, -SECPOD_EBUSY, false},
-	{-ENOMEM, -SECPOD_ENOMEM, false},
+	{-ENOMEM, -SECPOD_ENOMEM, false}, {-ENOEXEC, -SECPOD_EPERM, false},
 };
 
 static int64_t abi_error(int64_t error, bool *malformed)

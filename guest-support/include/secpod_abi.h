@@ -202,12 +202,14 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 #define SECPOD_ANSWER_PANIC 3u /* record it and stop the machine */
 #define SECPOD_ANSWER_COUNT 4u
 
-/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
-#define SECPOD_RULE_DEFAULT(rule)                                            \
+/* Those that are asked when code comes. */
+#define SECPOD_RULE_NEW_CODE(rule)                                           \
 	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_BPF || \
-			 (rule) == SECPOD_RULE_CODE_PROBE                    \
-		 ? SECPOD_ANSWER_LOG                                         \
-		 : SECPOD_ANSWER_DENY)
+	 (rule) == SECPOD_RULE_CODE_PROBE)
+
+/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
+#define SECPOD_RULE_DEFAULT(rule) \
+	(SECPOD_RULE_NEW_CODE(rule) ? SECPOD_ANSWER_LOG : SECPOD_ANSWER_DENY)
 
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u

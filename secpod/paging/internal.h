@@ -114,7 +114,7 @@ int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
 
 /*
  * code_admit - memory, frame by number, is to be executed at place: read-only first, then measured, then
- * it is asked whether it may be. Result: 0, with a reference to it; -EPERM (refused, recorded);
+ * it is asked whether it may be. Result: 0, with a reference to it; -ENOEXEC (refused, recorded);
  * -EAGAIN, -EFAULT, -ENOMEM.
  */
 int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,

@@ -103,11 +103,66 @@ static void what_is_refused_is_memory_as_before(void **state)
 
 	(void)state;
 	world.deny_code = true;
-	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), -EPERM);
+	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), -ENOEXEC);
 	assert_int_equal(frame_word_type(word_at(gpa)), FRAME_NONE);
 	assert_true(world_lookup(&world.ept, gpa).rights & EPT_WRITE);
 	assert_false(world_lookup(&world.ept, gpa).rights & EPT_EXEC);
 	assert_int_equal(pw_peek(pw_slot(world.swapper, PW_MODULES + 16 * PAGE_SIZE, 1)), 0);
+	pw_check(&world);
+}
+
+/* A list of the page that come() makes of this byte. */
+static void list(uint8_t byte, uint64_t first)
+{
+	static struct {
+		struct code_list_header header;
+		struct code_list_page page;
+	} file;
+	uint8_t page[PAGE_SIZE];
+
+	memset(page, byte, sizeof(page));
+	memcpy(page, &first, sizeof(first));
+	file.header = (struct code_list_header){CODE_LIST_MAGIC, CODE_LIST_VERSION, 1, 0, 0, 0};
+	sha256(page, sizeof(page), file.page.digest);
+	memcpy(file.page.probe, page, sizeof(file.page.probe));
+	assert_int_equal(code_list_open(&world.paging.code_list, &file, sizeof(file)), 0);
+}
+
+static void what_is_listed_breaks_no_rule(void **state)
+{
+	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
+	const uint32_t *refusals = &world.refusals[SECPOD_RULE_CODE_NEW];
+	uint64_t gpa;
+
+	(void)state;
+	world.deny_code = true;
+	world.paging.listed = 1ULL << SECPOD_RULE_CODE_NEW;
+	list(0x90, 1);
+	assert_int_equal(come(va, 0x90, 1, &gpa), 0);
+	assert_int_equal(*refusals, 0);
+	assert_int_equal(frame_word_type(word_at(gpa)), FRAME_CODE_DYN);
+	assert_int_equal(come(va + PAGE_SIZE, 0x90, 2, &gpa), -ENOEXEC);
+	assert_int_equal(*refusals, 1);
+	/* Nor is a rule asked of the list whose answer it is not. */
+	list(0xcc, ~0x3333333333333333ULL);
+	assert_int_equal(come(va + PAGE_SIZE, 0xcc, ~0x3333333333333333ULL, &gpa), -ENOEXEC);
+	assert_int_equal(world.refusals[SECPOD_RULE_CODE_BPF], 1);
+	pw_check(&world);
+}
+
+/* A new table with such a leaf in it is refused as others are. */
+static void refused_code_in_a_new_table_refuses_the_table(void **state)
+{
+	const uint64_t table = pw_frame(&world) << PAGE_SHIFT;
+	const uint64_t code = pw_frame(&world) << PAGE_SHIFT;
+	const uint64_t leaf = code | PW_KERNEL_RX;
+
+	(void)state;
+	world.deny_code = true;
+	memcpy(world.ram + table, &leaf, sizeof(leaf));
+	assert_int_equal(
+		pw_poke(&world, 0, pw_slot(world.swapper, PW_VMALLOC, 2), table | PW_KERNEL_TABLE),
+		-EPERM);
 	pw_check(&world);
 }
 
@@ -118,6 +173,8 @@ int main(void)
 		CODE(the_image_is_measured_where_it_is_executed),
 		CODE(each_origin_has_its_rule),
 		CODE(it_is_read_only_before_it_is_judged),
+		CODE(what_is_listed_breaks_no_rule),
+		CODE(refused_code_in_a_new_table_refuses_the_table),
 		CODE(what_is_refused_is_memory_as_before),
 	};
 
