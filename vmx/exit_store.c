@@ -69,7 +69,7 @@ static int update_code(void *context, uint64_t gpa, const struct store_change *c
 		       uint64_t *old)
 {
 	struct store_exit *s = context;
-	const int error = text_update(s->vcpu, gpa, change, old, &s->refused);
+	const int error = text_update(s->vcpu, gpa, change, old);
 
 	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
 	if (!error)
