@@ -48,10 +48,7 @@ struct user_shared *user_shared;
 uint64_t user_secure_base, user_secure_size;
 
 static const struct user_attack *const user_attacks[] = {
-	&devmem_read,
-	&devmem_write,
-	&devmem_execute,
-	&user_call,
+	&devmem_read, &devmem_write, &devmem_execute, &user_call, &module_unlisted,
 };
 
 static char command_line[LINE_SIZE];

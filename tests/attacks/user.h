@@ -31,7 +31,8 @@ struct user_attack {
 	bool (*effect)(void);
 };
 
-extern const struct user_attack devmem_read, devmem_write, devmem_execute, user_call;
+extern const struct user_attack devmem_read, devmem_write, devmem_execute, user_call,
+	module_unlisted;
 
 /* user_under_secpod - whether SecPod signs as the hypervisor. */
 bool user_under_secpod(void);
