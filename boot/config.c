@@ -89,6 +89,19 @@ static int parse_answer(const struct config_key *key, const char *value, size_t 
 	return 0;
 }
 
+/* Of rules about new code: "list" is deny, but for what the list has. */
+static int parse_listed(const struct config_key *key, const char *value, size_t length, void *field)
+{
+	struct config *config = (struct config *)((char *)field - key->field);
+	const size_t rule = key->field - offsetof(struct config, policy);
+
+	if (!text_equal(value, length, "list"))
+		return parse_answer(key, value, length, field);
+	config->policy[rule] = SECPOD_ANSWER_DENY;
+	config->listed |= 1ULL << rule;
+	return 0;
+}
+
 static int parse_switch(const struct config_key *key, const char *value, size_t length, void *field)
 {
 	bool yes = text_equal(value, length, "on") || text_equal(value, length, "yes");
@@ -264,10 +277,11 @@ static int parse_guid(const struct config_key *key, const char *value, size_t le
 #define POLICY_PREFIX "policy."
 #define POLICY_KEY(id, rule, refuses)                                                             \
 	{.name = POLICY_PREFIX rule,                                                              \
-	 .parse = parse_answer,                                                                   \
+	 .parse = SECPOD_RULE_NEW_CODE(SECPOD_RULE_##id) ? parse_listed : parse_answer,           \
 	 .field = FIELD(policy) + (size_t)SECPOD_RULE_##id,                                       \
 	 .fallback = SECPOD_RULE_DEFAULT(SECPOD_RULE_##id) == SECPOD_ANSWER_LOG ? "log" : "deny", \
-	 .accepts = "off, log, deny, panic",                                                      \
+	 .accepts = SECPOD_RULE_NEW_CODE(SECPOD_RULE_##id) ? "off, log, list, deny, panic"        \
+							   : "off, log, deny, panic",             \
 	 .choices = answers},
 
 static const struct config_key keys[] = {

@@ -45,6 +45,7 @@ struct config {
 	bool debug_stats;
 	bool paging_delegation;
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
+	uint64_t listed; /* bit by rule: "list", which is deny but for what is listed */
 };
 
 /*

@@ -10,4 +10,11 @@
  */
 void config_file_read(struct config *config);
 
+/* config_file_list - \EFI\secpod\code.list beside it, if the configuration asks for one. */
+struct config_list {
+	void *bytes; /* give back with memory_put() */
+	size_t size; /* 0: there is none, which has been said */
+};
+struct config_list config_file_list(const struct config *config);
+
 #endif

@@ -74,6 +74,7 @@ static bool wanted(const struct config *config)
 static bool start_monitor(const struct config *config)
 {
 	char reason[SECPOD_REASON_LEN];
+	struct config_list list;
 	bool started;
 
 	if (!cpus_precheck(reason, sizeof(reason))) {
@@ -81,7 +82,9 @@ static bool start_monitor(const struct config *config)
 		return false;
 	}
 	attempts_count();
-	started = monitor_start(config);
+	list = config_file_list(config);
+	started = monitor_start(config, &list);
+	memory_put(list.bytes);
 	if (!started)
 		attempts_withdraw();
 	return started;

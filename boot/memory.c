@@ -95,7 +95,8 @@ bool memory_fill_ranges(struct secpod_handoff *handoff)
 }
 
 /* How much, and where it would fit. Result: 0 or a negative errno. */
-static int region_choose(const struct memory_map *map, uint64_t *base, uint64_t *size)
+static int region_choose(const struct memory_map *map, uint64_t more, uint64_t *base,
+			 uint64_t *size)
 {
 	/* Far larger than a stack frame of the firmware's may be. */
 	struct secpod_range *ranges = memory_get(SECPOD_MAX_RANGES * sizeof(*ranges));
@@ -106,14 +107,14 @@ static int region_choose(const struct memory_map *map, uint64_t *base, uint64_t 
 		return -ENOMEM;
 	error = ranges_from_map(map, ranges, SECPOD_MAX_RANGES, &count);
 	if (error == 0) {
-		*size = region_size(ranges_ram_size(ranges, count));
+		*size = region_size(ranges_ram_size(ranges, count), more);
 		error = region_find(map, *size, base);
 	}
 	memory_put(ranges);
 	return error;
 }
 
-bool region_reserve(uint64_t *base, uint64_t *size)
+bool region_reserve(uint64_t more, uint64_t *base, uint64_t *size)
 {
 	EFI_STATUS status = EFI_NOT_FOUND;
 
@@ -125,7 +126,7 @@ bool region_reserve(uint64_t *base, uint64_t *size)
 		if (EFI_ERROR(status))
 			break;
 		*size = 0;
-		error = region_choose(&map, base, size);
+		error = region_choose(&map, more, base, size);
 		memory_put((void *)(uintptr_t)map.descriptors);
 		if (error) {
 			say("not started: %s (%lu MiB wanted)", map_problem(error), *size / MIB);

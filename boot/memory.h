@@ -22,10 +22,10 @@ bool memory_fill_ranges(struct secpod_handoff *handoff);
 
 /*
  * region_reserve - take SecPod's memory, EfiReservedMemoryType, 2 MiB aligned and cleared.
- * base, size: where and how much, in bytes.
+ * base, size: where and how much, in bytes; more: bytes beyond what every machine needs.
  * Result: false after having said what is wrong.
  */
-bool region_reserve(uint64_t *base, uint64_t *size);
+bool region_reserve(uint64_t more, uint64_t *base, uint64_t *size);
 
 void region_release(uint64_t base, uint64_t size);
 

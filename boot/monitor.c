@@ -73,14 +73,15 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.descriptor_scan = tsc_ticks(config->descriptor_scan),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));
+	out->listed = config->listed;
 }
 
 /*
- * Image, hand-off and pools, in this order, in the region.
+ * Image, hand-off, list of code and pools, in this order, in the region.
  * Result: the hand-off; NULL after having said what is wrong.
  */
 static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct config *config,
-				    secpod_entry_fn *entry)
+				    const struct config_list *list, secpod_entry_fn *entry)
 {
 	size_t file_size = (size_t)(monitor_image_end - monitor_image);
 	struct secpod_handoff *handoff;
@@ -92,7 +93,7 @@ static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct c
 		say("not started: the monitor cannot be placed: %s", problem);
 		return NULL;
 	}
-	used = layout.size + page_align(sizeof(*handoff));
+	used = layout.size + page_align(sizeof(*handoff)) + page_align(list->size);
 	if (used >= size) {
 		say("not started: the monitor (%lu KiB) leaves no memory for its pools",
 		    layout.size / KIB);
@@ -106,6 +107,10 @@ static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct c
 	handoff->region_size = size;
 	handoff->image_base = base;
 	handoff->image_size = layout.size;
+	handoff->list_base = base + layout.size + page_align(sizeof(*handoff));
+	handoff->list_size = list->size;
+	if (list->size)
+		memcpy((void *)handoff->list_base, list->bytes, list->size);
 	handoff->pool_base = base + used;
 	handoff->pool_size = size - used;
 	handoff->acpi_rsdp = acpi_rsdp();
@@ -170,7 +175,7 @@ static bool launch(secpod_entry_fn entry, struct secpod_handoff *handoff, bool *
 	return launched;
 }
 
-bool monitor_start(const struct config *config)
+bool monitor_start(const struct config *config, const struct config_list *list)
 {
 	struct secpod_handoff *handoff;
 	uint64_t base, size;
@@ -178,9 +183,9 @@ bool monitor_start(const struct config *config)
 	bool launched = false;
 	bool clean = true;
 
-	if (!region_reserve(&base, &size))
+	if (!region_reserve(list->size, &base, &size))
 		return false;
-	handoff = place(base, size, config, &entry);
+	handoff = place(base, size, config, list, &entry);
 	if (handoff != NULL && cpus_enumerate(handoff) && check(entry, handoff) &&
 	    memory_fill_ranges(handoff))
 		launched = launch(entry, handoff, &clean);

@@ -148,9 +148,9 @@ uint64_t ranges_ram_top(const struct secpod_range *ranges, size_t count)
 	return top;
 }
 
-uint64_t region_size(uint64_t ram)
+uint64_t region_size(uint64_t ram, uint64_t more)
 {
-	uint64_t size = REGION_FIXED + ram / REGION_SHARE_OF * REGION_SHARE;
+	uint64_t size = REGION_FIXED + ram / REGION_SHARE_OF * REGION_SHARE + more;
 
 	return (size + REGION_UNIT - 1) & ~(REGION_UNIT - 1);
 }

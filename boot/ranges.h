@@ -69,10 +69,10 @@ uint64_t ranges_ram_size(const struct secpod_range *ranges, size_t count);
 uint64_t ranges_ram_top(const struct secpod_range *ranges, size_t count);
 
 /*
- * region_size - bytes to reserve on a machine with ram bytes of memory: 10 MiB and 0.45 % of it, in
- * whole units of 2 MiB. That keeps within the promised 16 MiB and 0.5 %.
+ * region_size - bytes to reserve on a machine with ram bytes of memory: 10 MiB, 0.45 % of it and more bytes,
+ * in whole units of 2 MiB. Without more that keeps within the promised 16 MiB and 0.5 %.
  */
-uint64_t region_size(uint64_t ram);
+uint64_t region_size(uint64_t ram, uint64_t more);
 
 /*
  * region_find - the highest free place for size bytes (a multiple of 2 MiB), aligned to 2 MiB, at

@@ -132,6 +132,35 @@ static int64_t call_log_read(struct hypercalls *hypercalls, struct hypercall *ca
 	return (int64_t)count;
 }
 
+/* Of as many sites as there is room for, what is known of each. */
+static int64_t call_text_sites(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t gpa = call->rdi, after = call->rsi, max = call->rdx;
+	struct secpod_text_site to = {0};
+	uint32_t number = (uint32_t)after;
+	struct text_site site;
+	uint64_t count = 0;
+	int error;
+
+	if (max == 0 || max > SECPOD_TEXT_SITES_MAX || after > UINT32_MAX)
+		return -EINVAL;
+	error = check_buffer(hypercalls, gpa, max * sizeof(to));
+	while (!error && count < max) {
+		number = text_site_after(&hypercalls->paging->text, number, &site);
+		if (!number)
+			break;
+		to.number = number;
+		to.linear = site.patch.va;
+		to.length = site.patch.extent;
+		to.state = site.state;
+		memcpy(to.original, site.patch.original, sizeof(to.original));
+		error = machine->write(machine->context, gpa + count * sizeof(to), &to, sizeof(to));
+		count++;
+	}
+	return error ? error : (int64_t)count;
+}
+
 /* Refused by a rule, which has recorded it: not malformed. */
 static int64_t judged(int64_t result)
 {
@@ -191,6 +220,7 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
+	[SECPOD_CALL_TEXT_SITES] = {"TEXT_SITES", call_text_sites, 3, SECPOD_PHASE_ACTIVE, true},
 };
 
 static const struct hypercall_row *row_of(uint32_t number)
@@ -219,7 +249,7 @@ static const struct {
 	{-EINVAL, -SECPOD_EINVAL, true},  {-ENOSYS, -SECPOD_ENOSYS, true},
 	{-EACCES, -SECPOD_EPERM, false},  {-ENOENT, -SECPOD_ENOENT, false},
 	{-EAGAIN, -SECPOD_EAGAIN, false}, {-EBUSY, -SECPOD_EBUSY, false},
-	{-ENOMEM, -SECPOD_ENOMEM, false},
+	{-ENOMEM, -SECPOD_ENOMEM, false}, {-ENOEXEC, -SECPOD_EPERM, false},
 };
 
 static int64_t abi_error(int64_t error, bool *malformed)

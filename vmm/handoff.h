@@ -16,7 +16,7 @@
 #include "guest-support/include/secpod_abi.h"
 
 #define SECPOD_HANDOFF_MAGIC 0x30444f5043455301ULL
-#define SECPOD_HANDOFF_VERSION 3u
+#define SECPOD_HANDOFF_VERSION 4u
 
 /* Bound of the CPU table; a machine with more CPUs is declined with a message. */
 #define SECPOD_MAX_CPUS 256u
@@ -77,6 +77,7 @@ struct secpod_config {
 	uint32_t zero;
 	uint64_t descriptor_scan;	   /* TSC ticks between two looks, 0: at VM exits only */
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
+	uint64_t listed;		   /* bit by rule: code on the list does not break it */
 };
 
 struct secpod_cpu {
@@ -105,6 +106,10 @@ struct secpod_handoff {
 	/* Free memory behind image and hand-off: the monitor's pools (bytes, page aligned). */
 	uint64_t pool_base;
 	uint64_t pool_size;
+
+	/* The list of code, as it is in its file (bytes; page aligned, 0 bytes: there is none). */
+	uint64_t list_base;
+	uint64_t list_size;
 
 	uint64_t acpi_rsdp; /* physical address, 0 when the firmware has none */
 	uint64_t ram_top;   /* first byte above the highest RAM */

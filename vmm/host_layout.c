@@ -19,6 +19,11 @@ static struct span handoff_pages(const struct secpod_handoff *handoff)
 	return (struct span){begin, end - begin};
 }
 
+static struct span list_pages(const struct secpod_handoff *handoff)
+{
+	return (struct span){handoff->list_base, (handoff->list_size + PAGE_SIZE - 1) & PAGE_MASK};
+}
+
 static bool span_inside(struct span inner, struct span outer)
 {
 	return inner.base >= outer.base &&
@@ -28,6 +33,19 @@ static bool span_inside(struct span inner, struct span outer)
 static bool spans_overlap(struct span a, struct span b)
 {
 	return ranges_overlap(a.base, a.size, b.base, b.size);
+}
+
+/* The list of code: none, or in memory of its own. */
+static bool list_fits(const struct secpod_handoff *handoff, struct span region, struct span image,
+		      struct span pool)
+{
+	const struct span list = list_pages(handoff);
+
+	if (!handoff->list_size)
+		return true;
+	return !(list.base & ~PAGE_MASK) && list.size && span_inside(list, region) &&
+	       !spans_overlap(list, image) && !spans_overlap(list, pool) &&
+	       !spans_overlap(list, handoff_pages(handoff));
 }
 
 static bool aligned(struct span span, uint64_t alignment)
@@ -66,6 +84,7 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 		{!spans_overlap(image, pool), "image and pool overlap"},
 		{!spans_overlap(self, image), "hand-off and image overlap"},
 		{!spans_overlap(self, pool), "hand-off and pool overlap"},
+		{list_fits(handoff, region, image, pool), "the list of code is not in the region"},
 		{sections_inside, "a section is unaligned or not in the image"},
 		{!(apic_base & ~PAGE_MASK) && range_ok(apic_base, PAGE_SIZE, PTE_ADDR),
 		 "the local APIC's address is unaligned"},
@@ -103,6 +122,8 @@ int host_layout_map(struct page_table *table, const struct secpod_handoff *hando
 		error = map_identity(table, handoff_pages(handoff), PAGE_DATA);
 	if (!error)
 		error = map_identity(table, pool, PAGE_DATA);
+	if (!error && handoff->list_size)
+		error = map_identity(table, list_pages(handoff), PAGE_RODATA);
 	if (!error)
 		error = map_identity(table, (struct span){apic_base, PAGE_SIZE}, PAGE_DEVICE);
 	return error;

@@ -20,8 +20,8 @@ struct host_section {
 };
 
 /*
- * host_layout_check - does the hand-off's geometry hold together? Image, hand-off and pool inside
- * the region, apart from each other, aligned; the APIC's page outside the region; sections inside
+ * host_layout_check - does the hand-off's geometry hold together? Image, hand-off, list of
+ * code and pool inside the region, apart from each other, aligned; the APIC's page outside the region; sections inside
  * the image. rule (set on error): what is wrong, in words.
  * Result: 0, -EINVAL.
  */

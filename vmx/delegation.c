@@ -72,11 +72,25 @@ static void trim_own(void *context)
 	delegation_trim(this_vcpu());
 }
 
+/* Without one all that would have to be on it is refused. */
+static void open_list(struct code_list *list)
+{
+	const struct secpod_handoff *handoff = vmx.handoff;
+
+	*list = (struct code_list){0};
+	if (!handoff->config.listed)
+		return;
+	if (handoff->list_size &&
+	    code_list_open(list, (const void *)(uintptr_t)handoff->list_base, handoff->list_size))
+		log_error("the list of code is malformed");
+	log_info("%" PRIu32 " pages may become code by the list", list->pages);
+}
+
 int delegation_init(void)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
 	const struct paging_ops ops = {refuse, flush, trim_roots, trim_own, NULL};
-	const struct paging_config config = {
+	struct paging_config config = {
 		.ram_top = handoff->ram_top,
 		.secure_base = handoff->region_base,
 		.secure_size = handoff->region_size,
@@ -84,9 +98,12 @@ int delegation_init(void)
 		.pages_1g = guest_has_1g_pages(),
 		.range = handoff->range,
 		.range_count = handoff->range_count,
+		.listed = handoff->config.listed,
 	};
-	int error = paging_init(&vmx.paging, vmx.pool, &vmx.ept, &config, &ops);
+	int error;
 
+	open_list(&config.code_list);
+	error = paging_init(&vmx.paging, vmx.pool, &vmx.ept, &config, &ops);
 	for (uint32_t i = 0; !error && i < handoff->cpu_count; i++) {
 		vmx.vcpu[i]->paging = page_pool_alloc_contiguous(vmx.pool, CPU_PAGES, 1);
 		if (!vmx.vcpu[i]->paging)

@@ -56,9 +56,10 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 
 	/*
 	 * Linux writes users' entries with locks held, which a fault would leave held for ever: the
-	 * entry stays as it is, and it is the user who faults.
+	 * entry stays as it is, and it is the user who faults. So does one that would execute code that is refused:
+	 * it is who jumps there that faults.
 	 */
-	if (error == -EPERM && paging_maps_users(&vmx.paging, gpa))
+	if (error == -ENOEXEC || (error == -EPERM && paging_maps_users(&vmx.paging, gpa)))
 		return guest_read(gpa, old, sizeof(*old));
 	s->refused = error == -EPERM;
 	return error;
@@ -68,7 +69,7 @@ static int update_code(void *context, uint64_t gpa, const struct store_change *c
 		       uint64_t *old)
 {
 	struct store_exit *s = context;
-	const int error = text_update(s->vcpu, gpa, change, old, &s->refused);
+	const int error = text_update(s->vcpu, gpa, change, old);
 
 	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
 	if (!error)

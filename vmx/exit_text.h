@@ -16,10 +16,9 @@
 bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags);
 
 /*
- * text_update - store_memory.update for code. *refused: set when a rule refuses it, which is on record then.
- * Result: as there; -EPERM when it is refused.
+ * text_update - store_memory.update for code. What a rule refuses is on record, and changes nothing: the
+ * bytes stay as they were, and the guest goes on behind the store. Result: as there.
  */
-int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old,
-		bool *refused);
+int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old);
 
 #endif

@@ -27,7 +27,7 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 5u
+#define SECPOD_ABI_MINOR 6u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -135,11 +135,12 @@
 	X(DIRECT_MAP, "direct-map", "direct-map entries that are not linear, or execute")          \
 	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
 	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
-	X(CODE_NEW, "code-new", "new code of modules and ftrace")                                  \
+	X(CODE_NEW, "code-new", "new code of modules")                                             \
 	X(CODE_STORE, "code-store", "stores to kernel code and constants, but for patches")        \
 	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
-	X(CODE_PROBE, "code-probe", "pages for code of kprobes")
+	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
+	X(CODE_TRACE, "code-trace", "trampolines of ftrace")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -194,7 +195,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(CODE_STORE, "gpa", "new", "old", "")                  \
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
-	X(CODE_PROBE, "gpa", "linear", "sha256", "")
+	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
+	X(CODE_TRACE, "gpa", "linear", "sha256", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
@@ -203,12 +205,14 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 #define SECPOD_ANSWER_PANIC 3u /* record it and stop the machine */
 #define SECPOD_ANSWER_COUNT 4u
 
-/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
-#define SECPOD_RULE_DEFAULT(rule)                                            \
+/* Those that are asked when code comes. */
+#define SECPOD_RULE_NEW_CODE(rule)                                           \
 	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_BPF || \
-			 (rule) == SECPOD_RULE_CODE_PROBE                    \
-		 ? SECPOD_ANSWER_LOG                                         \
-		 : SECPOD_ANSWER_DENY)
+	 (rule) == SECPOD_RULE_CODE_PROBE || (rule) == SECPOD_RULE_CODE_TRACE)
+
+/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
+#define SECPOD_RULE_DEFAULT(rule) \
+	(SECPOD_RULE_NEW_CODE(rule) ? SECPOD_ANSWER_LOG : SECPOD_ANSWER_DENY)
 
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u
@@ -366,5 +370,30 @@ _Static_assert(sizeof(struct secpod_stats) == SECPOD_STATS_MIN, "part of the ABI
  */
 #define SECPOD_CALL_LOG_READ 17u
 #define SECPOD_LOG_READ_MAX 32u
+
+/*
+ * TEXT_SITES(gpa, after, max): places where the kernel's code is not as it was before it was first patched, at most max
+ * of them, to gpa; in the order of their numbers, those above after. A site's number is its own until it is again what it
+ * was. max: 1 to SECPOD_TEXT_SITES_MAX. All max * sizeof(struct secpod_text_site) bytes at gpa must be the guest's.
+ * With SECPOD_FEATURE_PAGING (else -EPERM). Result: sites written; 0 when there is none.
+ */
+#define SECPOD_CALL_TEXT_SITES 18u
+#define SECPOD_TEXT_SITES_MAX 64u
+struct secpod_text_site {
+	uint64_t number;
+	uint64_t linear;
+	uint8_t original[16]; /* before the first patch, the first length bytes of them */
+	uint8_t length;
+	uint8_t state; /* SECPOD_TEXT_* */
+	uint8_t zero[6];
+};
+_Static_assert(sizeof(struct secpod_text_site) == 40, "part of the ABI");
+#define SECPOD_TEXT_OPEN 1u	/* INT3 */
+#define SECPOD_TEXT_ORIGINAL 2u /* as it was */
+#define SECPOD_TEXT_NOP 3u
+#define SECPOD_TEXT_JUMP 4u
+#define SECPOD_TEXT_CALL 5u
+#define SECPOD_TEXT_RETURN 6u
+#define SECPOD_TEXT_CLEAR 7u /* XOR EAX, EAX */
 
 #endif

@@ -515,6 +515,8 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.mbec = ept->features.mbec,
 		.range = config->range,
 		.range_count = config->range_count,
+		.code_list = config->code_list,
+		.listed = config->listed,
 	};
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)

@@ -5,39 +5,12 @@
  */
 #include <errno.h>
 
-#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/internal.h"
 #include "vmm/guest_mem.h"
 
 void code_note(struct paging *paging, uint64_t frame, uint64_t va)
 {
 	frame_note_place(&paging->frames, frame, va);
-}
-
-/* Who has code made, by what is in the page before: nothing else in the page tells it. */
-enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
-
-static const uint8_t origin_rule[] = {
-	[ORIGIN_MODULE] = SECPOD_RULE_CODE_NEW,
-	[ORIGIN_BPF] = SECPOD_RULE_CODE_BPF,
-	[ORIGIN_PROBE] = SECPOD_RULE_CODE_PROBE,
-};
-
-/*
- * BPF has pages of INT3 that programs are written to later (bpf_prog_pack), kprobes pages of nothing for the
- * instructions they have moved (alloc_insn_page). What modules and ftrace bring is complete.
- */
-static enum origin origin_of(const uint64_t *page)
-{
-	const uint64_t int3 = 0xccccccccccccccccULL;
-
-	for (uint32_t i = 1; i < PT_ENTRIES; i++) {
-		if (page[i] != page[0])
-			return ORIGIN_MODULE;
-	}
-	if (page[0] == int3)
-		return ORIGIN_BPF;
-	return page[0] == 0 ? ORIGIN_PROBE : ORIGIN_MODULE;
 }
 
 /*
@@ -55,6 +28,12 @@ static bool is_begun(const uint64_t *page)
 	return true;
 }
 
+/* Written to later. */
+static bool is_fluid(enum origin origin)
+{
+	return origin == ORIGIN_BPF || origin == ORIGIN_PROBE;
+}
+
 static int note_frame(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
 	const uint64_t word = frame_read(&paging->frames, frame);
@@ -68,7 +47,7 @@ static int note_frame(struct paging *paging, struct paging_cpu *cpu, uint64_t fr
 		return error;
 	if (type == FRAME_CODE)
 		text_measure(&paging->text, frame_word_place(word), cpu->code);
-	else if (is_begun(cpu->code) || origin_of(cpu->code) != ORIGIN_MODULE)
+	else if (is_begun(cpu->code) || is_fluid(origin_of(paging, cpu)))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	return 0;
 }
@@ -92,21 +71,31 @@ static uint64_t first_of(const uint8_t *digest)
 	return value;
 }
 
+static bool is_listed(const struct paging *paging, struct paging_cpu *cpu, uint8_t rule)
+{
+	return (paging->listed & 1ULL << rule) &&
+	       code_list_has(&paging->code_list, (const uint8_t *)cpu->code, cpu->room);
+}
+
 /* It cannot be written any more, nor be executed yet. */
 static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame, uint64_t va)
 {
 	uint8_t digest[SHA256_BYTES];
 	enum origin origin;
+	uint8_t rule;
 	int error = guest_read(frame << PAGE_SHIFT, cpu->code, PAGE_SIZE);
 
 	if (error)
 		return error;
-	origin = origin_of(cpu->code);
-	sha256(cpu->code, PAGE_SIZE, digest);
-	if (paging->ops.refuse(paging->ops.context, origin_rule[origin], frame << PAGE_SHIFT,
-			       first_of(digest), va))
-		return -EPERM;
-	if (origin != ORIGIN_MODULE)
+	origin = origin_of(paging, cpu);
+	rule = origin_rule_of(origin);
+	if (!is_listed(paging, cpu, rule)) {
+		sha256(cpu->code, PAGE_SIZE, digest);
+		if (paging->ops.refuse(paging->ops.context, rule, frame << PAGE_SHIFT,
+				       first_of(digest), va))
+			return -ENOEXEC;
+	}
+	if (is_fluid(origin))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	text_forget(&paging->text, va);
 	return 0;

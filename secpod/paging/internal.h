@@ -113,8 +113,16 @@ void code_note(struct paging *paging, uint64_t frame, uint64_t va);
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
 
 /*
+ * origin_of - who has brought what is in cpu->code, which is to become code.
+ * origin_rule_of - the rule (SECPOD_RULE_*) that is asked of it.
+ */
+enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE, ORIGIN_TRACE };
+enum origin origin_of(const struct paging *paging, struct paging_cpu *cpu);
+uint8_t origin_rule_of(enum origin origin);
+
+/*
  * code_admit - memory, frame by number, is to be executed at place: read-only first, then measured, then
- * it is asked whether it may be. Result: 0, with a reference to it; -EPERM (refused, recorded);
+ * it is asked whether it may be. Result: 0, with a reference to it; -ENOEXEC (refused, recorded);
  * -EAGAIN, -EFAULT, -ENOMEM.
  */
 int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,

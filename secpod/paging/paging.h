@@ -15,6 +15,7 @@
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *	code.c		code comes: the image is measured, and each new page
+ *	origin.c	and who brings it
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
@@ -35,6 +36,7 @@
 #include "secpod/paging/frame.h"
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
+#include "secpod/text/code_list.h"
 #include "secpod/text/text.h"
 #include "vmm/handoff.h"
 
@@ -68,6 +70,7 @@ struct paging_ops {
 struct paging_cpu {
 	uint64_t snapshot[PT_LEVELS][PT_ENTRIES];
 	uint64_t code[PT_ENTRIES]; /* a page of code, while it is measured */
+	uint8_t room[PAGE_SIZE];   /* and what of it is compared with the list */
 	/* A list of requests, read once. */
 	struct secpod_pt_op batch[SECPOD_BATCH_MAX];
 	/* Frames of the roots, the one in CR3 first; PAGING_NO_ROOT: none. Each is referenced. */
@@ -127,6 +130,8 @@ struct paging {
 	uint64_t flush_done;  /* the last of those begun up to here is over */
 
 	struct text text; /* what is in the frames of code */
+	struct code_list code_list;
+	uint64_t listed; /* bit by rule: what is on the list does not break it */
 	struct paging_stats stats;
 };
 
@@ -140,6 +145,8 @@ struct paging_config {
 	bool pages_1g;
 	const struct secpod_range *range; /* the firmware's memory map: runtime services */
 	uint32_t range_count;
+	struct code_list code_list;
+	uint64_t listed; /* see struct paging */
 };
 
 /*
@@ -197,7 +204,8 @@ void paging_roots_forget(struct paging *paging, struct paging_cpu *cpu);
  * once or several times, and reads nothing of the guest's memory.
  * *old: what was there. Result: 0; -ENOENT (slot lies in no page table: let the guest try again, or
  * do as with other memory); -EAGAIN (let the guest try again); -EPERM (refused, recorded);
- * -EFAULT (no memory), -ENOMEM.
+ * -ENOEXEC (it would execute new code that is refused, recorded: the entry stays as it was); -EFAULT (no
+ * memory), -ENOMEM.
  */
 typedef uint64_t (*paging_change)(void *operand, uint64_t old);
 int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,

@@ -357,12 +357,17 @@ static int take(struct promotion *p, const struct pte_place *place, uint64_t old
 	return value & PTE_P ? take_table(p, place, old, value) : 0;
 }
 
-/* -EACCES: the frame is something else, or has more references than can be counted. */
+/*
+ * -EACCES: the frame is something else, or has more references than can be counted. -ENOEXEC: of a leaf
+ * itself; a table in which there is one is refused as others are.
+ */
 static int take_judged(struct promotion *p, const struct pte_place *place, uint64_t old,
 		       uint64_t value)
 {
 	int error = take(p, place, old, value);
 
+	if (error == -ENOEXEC && !pte_is_leaf(value, place->level))
+		return -EPERM;
 	if (error == -EFAULT || error == -EOVERFLOW)
 		error = -EACCES;
 	if (error == -EACCES) {

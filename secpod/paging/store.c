@@ -278,7 +278,7 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 			: store(paging, cpu, slot, change, operand, old, true);
 	if (!error)
 		__atomic_fetch_add(&paging->stats.stores, 1u, __ATOMIC_RELAXED);
-	else if (error == -EPERM)
+	else if (error == -EPERM || error == -ENOEXEC)
 		__atomic_fetch_add(&paging->stats.refused, 1u, __ATOMIC_RELAXED);
 	if (retire_due(paging))
 		retire_sweep(paging, cpu, SWEEP_STORE);

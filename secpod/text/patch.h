@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest-support/include/secpod_abi.h"
+
 /* No instruction that Linux patches is longer. */
 #define PATCH_BYTES 16u
 
@@ -23,13 +25,13 @@
 /* What a site is. */
 enum patch_state {
 	PATCH_REFUSED,
-	PATCH_OPEN,	/* INT3 at its first byte; behind it anything of a form */
-	PATCH_ORIGINAL, /* as measured */
-	PATCH_NOP,
-	PATCH_JUMP,
-	PATCH_CALL,
-	PATCH_RETURN,
-	PATCH_CLEAR, /* XOR EAX, EAX, for a call of a function that returns 0 */
+	PATCH_OPEN = SECPOD_TEXT_OPEN, /* INT3 at its first byte; behind it anything of a form */
+	PATCH_ORIGINAL = SECPOD_TEXT_ORIGINAL, /* as measured */
+	PATCH_NOP = SECPOD_TEXT_NOP,
+	PATCH_JUMP = SECPOD_TEXT_JUMP,
+	PATCH_CALL = SECPOD_TEXT_CALL,
+	PATCH_RETURN = SECPOD_TEXT_RETURN,
+	PATCH_CLEAR = SECPOD_TEXT_CLEAR, /* XOR EAX, EAX, for a call of a function that returns 0 */
 	PATCH_STATES
 };
 

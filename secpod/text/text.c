@@ -340,22 +340,21 @@ void text_forget(struct text *text, uint64_t va)
 	spin_unlock(&text->lock);
 }
 
-int text_site_at(struct text *text, uint32_t index, struct text_site *site)
+uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site)
 {
-	const uint32_t numbers = text->pages * (uint32_t)SITES_PER_PAGE;
-	int error = -ENOENT;
+	uint32_t found = 0;
 
 	spin_lock(&text->lock);
-	for (uint32_t number = 1; error && number <= numbers; number++) {
-		const struct text_site *at = site_of(text, number);
+	while (!found && number < text->pages * (uint32_t)SITES_PER_PAGE) {
+		const struct text_site *at = site_of(text, ++number);
 
-		if (at->patch.va && index-- == 0) {
-			*site = *at;
-			error = 0;
-		}
+		if (!at->patch.va)
+			continue;
+		*site = *at;
+		found = number;
 	}
 	spin_unlock(&text->lock);
-	return error;
+	return found;
 }
 
 /* ---- measurement */

@@ -79,10 +79,10 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 void text_forget(struct text *text, uint64_t va);
 
 /*
- * text_site_at - *site becomes the index-th site in use, in no order. Result: 0; -ENOENT: there are not so
- * many.
+ * text_site_after - *site becomes the first site in use whose number is above that; sites are numbered from 1, in no
+ * order. Result: its number; 0: there is none.
  */
-int text_site_at(struct text *text, uint32_t index, struct text_site *site);
+uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site);
 
 /*
  * text_verify - is the page of code at va (PAGE_SIZE bytes, as it is now) what was measured, but for the

@@ -71,13 +71,13 @@ static void check_all(struct text *text)
 {
 	uint8_t copy[PAGE_SIZE], covered[PAGE_SIZE] = {0};
 	struct text_site site;
-	uint32_t index = 0;
+	uint32_t number = 0, count = 0;
 
-	while (!text_site_at(text, index, &site)) {
+	while ((number = text_site_after(text, number, &site)) != 0) {
 		check_site(&site, covered);
-		index++;
+		count++;
 	}
-	check(index == text->sites);
+	check(count == text->sites);
 	memcpy(copy, page, sizeof(copy));
 	check(text_verify(text, BEGIN, copy) == 0);
 }

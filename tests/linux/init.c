@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 	uint64_t tsc = guest_rdtsc();
 	bool reboot_at_end = false;
 	int failures = 0;
-	char *words;
+	char *words, *rest = NULL;
 
 	if (argc > 1 && part_of(argv[1]))
 		return part_of(argv[1])->run();
@@ -292,7 +292,9 @@ int main(int argc, char **argv)
 	setenv("PATH", "/bin:/sbin", 1);
 	say_hello(tsc);
 	words = test_words();
-	for (char *word = words ? strtok(words, ",") : NULL; word; word = strtok(NULL, ",")) {
+	/* Not strtok(): phases split lines of their own. */
+	for (char *word = words ? strtok_r(words, ",", &rest) : NULL; word;
+	     word = strtok_r(NULL, ",", &rest)) {
 		if (!strcmp(word, "reboot"))
 			reboot_at_end = true;
 		else if (run_part(word))

@@ -148,11 +148,12 @@ static void every_key_is_read(void **state)
 	assert_false(config.paging_delegation);
 }
 
+#define RULE_NAME(id, name, refuses) name,
+static const char *const rule_names[] = {SECPOD_RULES(RULE_NAME)};
+
 /* Each rule with each answer changes its own place and no other. */
 static void every_rule_has_its_key(void **state)
 {
-#define RULE_NAME(id, name, refuses) name,
-	static const char *const names[] = {SECPOD_RULES(RULE_NAME)};
 	static const char *const answers[] = {"off", "log", "deny", "panic"};
 	struct reports reports;
 	struct config config;
@@ -167,13 +168,35 @@ static void every_rule_has_its_key(void **state)
 			for (size_t other = 0; other < SECPOD_RULE_COUNT; other++)
 				expected[other] = SECPOD_RULE_DEFAULT(other);
 			expected[rule] = (uint8_t)answer;
-			snprintf(line, sizeof(line), "policy.%s = %s", names[rule],
+			snprintf(line, sizeof(line), "policy.%s = %s", rule_names[rule],
 				 answers[answer]);
 			if (parse(line, &config, &reports) != 0)
 				fail_msg("%s: %s", line, reports.text[0]);
 			assert_memory_equal(config.policy, expected, sizeof(expected));
 		}
 	}
+}
+
+/* It is deny for the rules about new code, and for the others no answer. */
+static void code_can_be_listed(void **state)
+{
+#define NEW_CODE(id, name, refuses) SECPOD_RULE_NEW_CODE(SECPOD_RULE_##id),
+	static const bool new_code[] = {SECPOD_RULES(NEW_CODE)};
+	uint32_t with_list = 0;
+
+	(void)state;
+	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		struct reports reports;
+		struct config config;
+		char line[64];
+
+		snprintf(line, sizeof(line), "policy.%s = list", rule_names[rule]);
+		assert_int_equal(parse(line, &config, &reports), new_code[rule] ? 0 : 1);
+		assert_int_equal(config.listed, new_code[rule] ? 1ULL << rule : 0);
+		assert_int_equal(config.policy[rule], SECPOD_ANSWER_DENY);
+		with_list += new_code[rule];
+	}
+	assert_true(with_list > 1 && with_list < SECPOD_RULE_COUNT);
 }
 
 static void unknown_rules_are_reported_with_their_line(void **state)
@@ -549,6 +572,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_the_safe_ones),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(every_rule_has_its_key),
+		cmocka_unit_test(code_can_be_listed),
 		cmocka_unit_test(unknown_rules_are_reported_with_their_line),
 		cmocka_unit_test(values_are_read_exactly),
 		cmocka_unit_test(bad_values_are_reported_and_the_default_holds),

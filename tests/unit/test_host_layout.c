@@ -158,6 +158,37 @@ static uint64_t rights_at(uint64_t va)
 	return entry & (PTE_RW | PTE_NX | PTE_PCD | PTE_PWT | PTE_US);
 }
 
+/* Between hand-off and pool, or nowhere. */
+static void a_list_of_code_has_memory_of_its_own(void **state)
+{
+	const uint64_t base = virt_to_hpa(region), room = base + POOL_OFFSET - PAGE_SIZE;
+	const struct {
+		uint64_t base, size;
+		int result;
+	} rows[] = {
+		{room, PAGE_SIZE, 0},
+		{room, 1, 0},
+		{0, 0, 0},
+		{room + 1, 1, -EINVAL},
+		{room, PAGE_SIZE + 1, -EINVAL},
+		{base, 1, -EINVAL},
+		{base + HANDOFF_OFFSET, 1, -EINVAL},
+		{base - PAGE_SIZE, 1, -EINVAL},
+		{room, UINT64_MAX, -EINVAL},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		handoff->list_base = rows[i].base;
+		handoff->list_size = rows[i].size;
+		assert_int_equal(check(), rows[i].result);
+	}
+	handoff->list_base = room;
+	handoff->list_size = 1;
+	assert_int_equal(host_layout_map(&table, handoff, sections, 4, APIC_BASE), 0);
+	assert_int_equal(rights_at(room), PAGE_RODATA);
+}
+
 static void build(void)
 {
 	assert_int_equal(host_layout_map(&table, handoff, sections, 4, APIC_BASE), 0);
@@ -302,6 +333,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(good_geometry_is_accepted, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_broken_rule_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_list_of_code_has_memory_of_its_own, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(bad_sections_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_apic_in_the_region_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_page_has_the_rights_of_what_is_in_it, setup,

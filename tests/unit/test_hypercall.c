@@ -109,7 +109,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"unknown number 1", 1, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 10", 10, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
-		{"unknown number 18", 18, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"a call of the boot code", 0xff01, 0, 0, 0, 0, -SECPOD_ENOSYS},
 

@@ -111,16 +111,19 @@ static void patch(uint64_t va, const uint8_t *bytes)
 static void a_site_is_patched_and_put_back(void **state)
 {
 	struct text_site site;
+	uint32_t number;
 
 	(void)state;
 	patch(SITE, (const uint8_t *)"\xe8\x00\x01\x00\x00");
 	assert_memory_equal(image + 0x100, "\xe8\x00\x01\x00\x00\x48", 6);
 	assert_int_equal(text.sites, 1);
-	assert_int_equal(text_site_at(&text, 0, &site), 0);
+	number = text_site_after(&text, 0, &site);
+	assert_int_not_equal(number, 0);
 	assert_int_equal(site.patch.va, SITE);
 	assert_int_equal(site.state, PATCH_CALL);
 	assert_memory_equal(site.patch.original, "\x0f\x1f\x44\x00\x00", 5);
-	assert_int_equal(text_site_at(&text, 1, &site), -ENOENT);
+	assert_int_equal(text_site_after(&text, number, &site), 0);
+	assert_int_equal(text_site_after(&text, ~0u, &site), 0);
 	assert_int_equal(verified(SITE), 0);
 	patch(SITE, (const uint8_t *)"\x0f\x1f\x44\x00\x00");
 	assert_int_equal(text.sites, 0);
@@ -277,7 +280,7 @@ static void check_sites(void)
 	uint8_t covered[PAGE_SIZE] = {0};
 	struct text_site site;
 
-	for (uint32_t i = 0; !text_site_at(&text, i, &site); i++) {
+	for (uint32_t i = 0; (i = text_site_after(&text, i, &site)) != 0;) {
 		const uint64_t at = site.patch.va - BEGIN;
 		uint32_t extent = site.patch.extent;
 

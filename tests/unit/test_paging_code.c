@@ -85,6 +85,43 @@ static void each_origin_has_its_rule(void **state)
 	}
 }
 
+/* A page that begins with so many bytes of the image's text, and has length bytes that are not 0. */
+static uint32_t rule_of_copy(uint64_t from, uint32_t same, uint32_t length)
+{
+	static uint64_t va = PW_MODULES + 32 * PAGE_SIZE;
+	const uint64_t gpa = pw_frame(&world) << PAGE_SHIFT;
+
+	memset(world.ram + gpa, 0x55, length);
+	memcpy(world.ram + gpa, world.ram + PW_IMAGE_GPA + from, same);
+	va += PAGE_SIZE;
+	assert_int_equal(
+		pw_map(&world, 0, world.swapper, va, gpa | PW_KERNEL_RX, 1, PW_KERNEL_TABLE), 0);
+	assert_int_equal(world.last_slot, gpa);
+	return world.last_rule;
+}
+
+static void a_copy_of_the_image_is_of_ftrace(void **state)
+{
+	const uint64_t last = PW_TEXT_PAGES * PAGE_SIZE;
+	uint32_t noise = 1;
+
+	(void)state;
+	for (uint64_t i = 0; i < last; i++) {
+		noise = noise * 1664525 + 1013904223;
+		world.ram[PW_IMAGE_GPA + i] = (uint8_t)(noise >> 24);
+	}
+	assert_int_equal(rule_of_copy(0, 64, 300), SECPOD_RULE_CODE_TRACE);
+	assert_int_equal(rule_of_copy(PAGE_SIZE + 0x120, 64, 1024), SECPOD_RULE_CODE_TRACE);
+	/* Across two pages. */
+	assert_int_equal(rule_of_copy(2 * PAGE_SIZE - 32, 64, 300), SECPOD_RULE_CODE_TRACE);
+	/* Too little of it, none of a function's beginning, more than one function, constants. */
+	assert_int_equal(rule_of_copy(0, 63, 300), SECPOD_RULE_CODE_NEW);
+	assert_int_equal(rule_of_copy(8, 64, 300), SECPOD_RULE_CODE_NEW);
+	assert_int_equal(rule_of_copy(0, 64, 1025), SECPOD_RULE_CODE_NEW);
+	memset(world.ram + PW_IMAGE_GPA + last, 0x77, 64);
+	assert_int_equal(rule_of_copy(last, 64, 300), SECPOD_RULE_CODE_NEW);
+}
+
 /* It is read-only, and no CPU can write it any more, when it is asked whether it may be code. */
 static void it_is_read_only_before_it_is_judged(void **state)
 {
@@ -103,11 +140,66 @@ static void what_is_refused_is_memory_as_before(void **state)
 
 	(void)state;
 	world.deny_code = true;
-	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), -EPERM);
+	assert_int_equal(come(PW_MODULES + 16 * PAGE_SIZE, 0x90, 0, &gpa), -ENOEXEC);
 	assert_int_equal(frame_word_type(word_at(gpa)), FRAME_NONE);
 	assert_true(world_lookup(&world.ept, gpa).rights & EPT_WRITE);
 	assert_false(world_lookup(&world.ept, gpa).rights & EPT_EXEC);
 	assert_int_equal(pw_peek(pw_slot(world.swapper, PW_MODULES + 16 * PAGE_SIZE, 1)), 0);
+	pw_check(&world);
+}
+
+/* A list of the page that come() makes of this byte. */
+static void list(uint8_t byte, uint64_t first)
+{
+	static struct {
+		struct code_list_header header;
+		struct code_list_page page;
+	} file;
+	uint8_t page[PAGE_SIZE];
+
+	memset(page, byte, sizeof(page));
+	memcpy(page, &first, sizeof(first));
+	file.header = (struct code_list_header){CODE_LIST_MAGIC, CODE_LIST_VERSION, 1, 0, 0, 0};
+	sha256(page, sizeof(page), file.page.digest);
+	memcpy(file.page.probe, page, sizeof(file.page.probe));
+	assert_int_equal(code_list_open(&world.paging.code_list, &file, sizeof(file)), 0);
+}
+
+static void what_is_listed_breaks_no_rule(void **state)
+{
+	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
+	const uint32_t *refusals = &world.refusals[SECPOD_RULE_CODE_NEW];
+	uint64_t gpa;
+
+	(void)state;
+	world.deny_code = true;
+	world.paging.listed = 1ULL << SECPOD_RULE_CODE_NEW;
+	list(0x90, 1);
+	assert_int_equal(come(va, 0x90, 1, &gpa), 0);
+	assert_int_equal(*refusals, 0);
+	assert_int_equal(frame_word_type(word_at(gpa)), FRAME_CODE_DYN);
+	assert_int_equal(come(va + PAGE_SIZE, 0x90, 2, &gpa), -ENOEXEC);
+	assert_int_equal(*refusals, 1);
+	/* Nor is a rule asked of the list whose answer it is not. */
+	list(0xcc, ~0x3333333333333333ULL);
+	assert_int_equal(come(va + PAGE_SIZE, 0xcc, ~0x3333333333333333ULL, &gpa), -ENOEXEC);
+	assert_int_equal(world.refusals[SECPOD_RULE_CODE_BPF], 1);
+	pw_check(&world);
+}
+
+/* A new table with such a leaf in it is refused as others are. */
+static void refused_code_in_a_new_table_refuses_the_table(void **state)
+{
+	const uint64_t table = pw_frame(&world) << PAGE_SHIFT;
+	const uint64_t code = pw_frame(&world) << PAGE_SHIFT;
+	const uint64_t leaf = code | PW_KERNEL_RX;
+
+	(void)state;
+	world.deny_code = true;
+	memcpy(world.ram + table, &leaf, sizeof(leaf));
+	assert_int_equal(
+		pw_poke(&world, 0, pw_slot(world.swapper, PW_VMALLOC, 2), table | PW_KERNEL_TABLE),
+		-EPERM);
 	pw_check(&world);
 }
 
@@ -117,7 +209,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CODE(the_image_is_measured_where_it_is_executed),
 		CODE(each_origin_has_its_rule),
+		CODE(a_copy_of_the_image_is_of_ftrace),
 		CODE(it_is_read_only_before_it_is_judged),
+		CODE(what_is_listed_breaks_no_rule),
+		CODE(refused_code_in_a_new_table_refuses_the_table),
 		CODE(what_is_refused_is_memory_as_before),
 	};
 

@@ -205,10 +205,10 @@ static void too_many_ranges_are_refused_after_merging(void **state)
 static void region_keeps_its_promise_of_size(void **state)
 {
 	(void)state;
-	assert_int_equal(region_size(0), 10 * MIB);
-	assert_int_equal(region_size(1), 10 * MIB);
+	assert_int_equal(region_size(0, 0), 10 * MIB);
+	assert_int_equal(region_size(1, 0), 10 * MIB);
 	for (uint64_t ram = 64 * MIB; ram < 1ull << 48; ram += ram / 7) {
-		uint64_t size = region_size(ram);
+		uint64_t size = region_size(ram, 0);
 
 		assert_int_equal(size % (2 * MIB), 0);
 		assert_true(size >= 10 * MIB + ram / 1000 * 4);
