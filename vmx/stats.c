@@ -180,6 +180,9 @@ bool stats_read(uint32_t index, uint64_t *value)
 	case SECPOD_STAT_NMI_QUEUED:
 		*value = sum_of(nmi_count);
 		return true;
+	case SECPOD_STAT_TEXT_STORES:
+		*value = vmx.paging.text.stats.patches;
+		return true;
 	case SECPOD_STAT_PAGING:
 		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;
 		return true;

@@ -73,7 +73,8 @@
 #define SECPOD_STAT_PT_FLUSHES 0x17u	  /* invalidations on all CPUs asked for by it */
 #define SECPOD_STAT_PT_ENTRIES 0x18u	  /* present entries judged when tables were made */
 #define SECPOD_STAT_PAGING 0x19u	  /* memory for it, and EPT tables: bytes */
-#define SECPOD_STAT_COUNT 0x1au
+#define SECPOD_STAT_TEXT_STORES 0x1au	  /* stores that patch code, admitted */
+#define SECPOD_STAT_COUNT 0x1bu
 /* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
 #define SECPOD_STAT_FRAMES 0x20u
 #define SECPOD_FRAME_L1 1u /* page tables, by level */

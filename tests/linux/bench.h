@@ -19,4 +19,7 @@ struct operation {
  */
 int bench_all(const struct operation *operations, size_t count);
 
+/* pin_to_cpu - from now on the caller and its children run on this CPU only */
+void pin_to_cpu(unsigned int cpu);
+
 #endif

@@ -185,6 +185,7 @@ static bool turn(unsigned int count)
 
 static bool start_ring(void)
 {
+	pin_to_cpu(0);
 	for (unsigned int i = 0; i < RING; i++) {
 		if (pipe(ring[i]))
 			return false;

@@ -35,6 +35,8 @@ int guest_run_self(const char *argument);
 int workload_main(void);
 int hotplug_main(void);
 int bench_main(void);
+int idle_main(void);
+int bench_text_main(void);
 int bench_paging_main(void);
 int cpuid_main(void);
 int summary_main(void);

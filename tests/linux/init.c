@@ -159,6 +159,8 @@ static const struct part parts[] = {
 	{"workload", workload_main, true},
 	{"hotplug", hotplug_main, true},
 	{"bench", bench_main, true},
+	{"bench-text", bench_text_main, true},
+	{"idle", idle_main, true},
 	{"bench-paging", bench_paging_main, true},
 	{"cpuid", cpuid_main, true},
 	{"summary", summary_main, true},
