@@ -27,7 +27,7 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 5u
+#define SECPOD_ABI_MINOR 6u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -138,7 +138,8 @@
 	X(CODE_STORE, "code-store", "stores to kernel code and constants, but for patches")        \
 	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
-	X(CODE_PROBE, "code-probe", "pages for code of kprobes")
+	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
+	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -193,7 +194,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(CODE_STORE, "gpa", "new", "old", "")                  \
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
-	X(CODE_PROBE, "gpa", "linear", "sha256", "")
+	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
+	X(PT_PAIR, "slot", "new", "old", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
