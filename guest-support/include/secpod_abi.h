@@ -141,7 +141,8 @@
 	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
 	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
-	X(CODE_TRACE, "code-trace", "trampolines of ftrace")
+	X(CODE_TRACE, "code-trace", "trampolines of ftrace")                                       \
+	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -197,7 +198,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
 	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
-	X(CODE_TRACE, "gpa", "linear", "sha256", "")
+	X(CODE_TRACE, "gpa", "linear", "sha256", "")            \
+	X(PT_PAIR, "slot", "new", "old", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */

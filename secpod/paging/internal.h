@@ -128,6 +128,18 @@ uint8_t origin_rule_of(enum origin origin);
 int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
 	       uint64_t frame);
 
+/*
+ * pair_has - may next, of a root that info is of, not differ from an entry of the other root of its pair?
+ * pair_exchange - then: as guest_cmpxchg64(), when it does not; or -EPERM (refused, recorded).
+ * pair_judge - a root whose entries (all 512) cannot change any more: is it where one of its kind belongs, and agrees
+ * with the other one of its pair? Result: 0, -EPERM (refused, recorded).
+ */
+bool pair_has(const struct paging *paging, const struct table_info *info,
+	      const struct pte_place *place, uint64_t next);
+int pair_exchange(struct paging *paging, const struct table_info *info,
+		  const struct pte_place *place, uint64_t *expected, uint64_t next);
+int pair_judge(struct paging *paging, const struct table_info *info, const uint64_t *entry);
+
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
 

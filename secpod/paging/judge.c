@@ -131,6 +131,13 @@ static bool kernel_table_in_user(const struct question *q)
 	return !(q->next & PTE_US);
 }
 
+/* Linux has NX there; it takes the right from all pages below, on CPUs without SMEP, too. */
+static bool executes_users(const struct question *q)
+{
+	return q->place->level == PT_LEVELS && q->place->root == ROOT_KIND_NORMAL &&
+	       paging_is_isolated(q->paging) && !(q->next & PTE_NX);
+}
+
 static bool user_maps_protected(const struct question *q)
 {
 	uint32_t allowed = ONE(NONE) | ONE(OUTSIDE);
@@ -315,6 +322,8 @@ static const struct pte_rule rules[] = {
 	 "SMEP guards user pages only while they are user pages"},
 	{SECPOD_RULE_KERNEL_USER, false, USER_TABLE, kernel_table_in_user,
 	 "SMEP guards user pages only while they are user pages"},
+	{SECPOD_RULE_PT_PAIR, false, USER_TABLE, executes_users,
+	 "with page-table isolation the kernel's root executes no user page"},
 	{SECPOD_RULE_USER_MAP, false, LEAF, user_maps_protected,
 	 "user mode has no business in code, constants and page tables"},
 	{SECPOD_RULE_TABLE_ALIAS, false, KERNEL_LEAF | USER_LEAF, aliases_table,

@@ -20,6 +20,12 @@ struct pte_place {
 	bool locked;	      /* rules of LOCKED hold */
 };
 
+/* paging_is_isolated - does Linux have page-table isolation on, as ACTIVATE found it? */
+static inline bool paging_is_isolated(const struct paging *paging)
+{
+	return paging->template_known == (1u << ROOT_KIND_NORMAL | 1u << ROOT_KIND_USER);
+}
+
 /* pte_place_of - the place of entry index in the table that info is of, at level. */
 struct pte_place pte_place_of(const struct paging *paging, const struct table_info *info,
 			      uint32_t level, uint32_t index);

@@ -8,6 +8,7 @@
  *	activate.c	what is code, what constant, where the direct map is; the first trees
  *	lock.c		and what must not change from then on
  *	root.c		loads of CR3, life and death of address spaces
+ *	pair.c		which come in pairs with page-table isolation
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
@@ -120,6 +121,8 @@ struct paging {
 	/* Upper halves, as they are at ACTIVE; of ROOT_KIND_USER with page-table isolation only. */
 	uint64_t template[ROOT_KINDS][PT_ENTRIES - PT_KERNEL_FIRST];
 	uint32_t template_known; /* bit by root kind; does not change after ACTIVE */
+
+	struct spinlock pair_lock; /* of all pairs of roots: pair.c */
 
 	/* Retired tables, oldest first: no references, still page tables. */
 	struct spinlock retired_lock;

@@ -120,7 +120,7 @@ static enum root_kind kind_of_root(const struct paging *paging, const uint64_t *
 		}
 	}
 	/* Without page-table isolation there is one kind of upper half. */
-	if (paging->template_known != (1u << ROOT_KIND_NORMAL | 1u << ROOT_KIND_USER))
+	if (!paging_is_isolated(paging))
 		return ROOT_KIND_NORMAL;
 	for (uint32_t i = PT_KERNEL_FIRST; i < PT_ENTRIES; i++) {
 		if (i != LDT_REMAP_INDEX &&
@@ -485,8 +485,13 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	if (!entry)
 		return -EFAULT;
 	if (root->level == PT_LEVELS) {
+		int error;
+
 		set_root_kind(paging, info, entry);
 		count_user_entries(info, entry);
+		error = pair_judge(paging, info, entry);
+		if (error)
+			return error;
 	}
 	pages = root->level == 1 && root->half == HALF_USER && !root->leaf;
 	for (uint32_t i = 0; i < PT_ENTRIES; i++) {

@@ -53,8 +53,8 @@ static bool references(uint64_t entry, uint32_t level)
 }
 
 /* Result: as paging_store(); -ESTALE: the entry is no longer *old, which becomes what it is. */
-static int replace(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
-		   uint64_t *old, uint64_t next)
+static int replace(struct paging *paging, struct paging_cpu *cpu, const struct table_info *info,
+		   const struct pte_place *place, uint64_t *old, uint64_t next)
 {
 	const bool harmless = judge_is_harmless(*old, next);
 	const bool counted =
@@ -68,7 +68,9 @@ static int replace(struct paging *paging, struct paging_cpu *cpu, const struct p
 		return error;
 	if (counted)
 		error = judge_split_at(paging, cpu, place, *old, next);
-	if (!error)
+	if (!error && !harmless && pair_has(paging, info, place, next))
+		error = pair_exchange(paging, info, place, &found, next);
+	else if (!error)
 		error = guest_cmpxchg64(place->slot, &found, next);
 	if (counted)
 		reference_drop(paging, place, error ? next : *old);
@@ -97,8 +99,8 @@ static void count_references(struct table_info *info, const struct pte_place *pl
 }
 
 static int store_locked(struct paging *paging, struct paging_cpu *cpu,
-			const struct pte_place *place, paging_change change, void *operand,
-			uint64_t *old, uint64_t *next)
+			const struct table_info *info, const struct pte_place *place,
+			paging_change change, void *operand, uint64_t *old, uint64_t *next)
 {
 	int error = read_entry(place->slot, old);
 
@@ -106,7 +108,7 @@ static int store_locked(struct paging *paging, struct paging_cpu *cpu,
 		return error;
 	for (uint32_t i = 0; i < TRIES_MAX; i++) {
 		*next = change(operand, *old);
-		error = replace(paging, cpu, place, old, *next);
+		error = replace(paging, cpu, info, place, old, *next);
 		if (error != -ESTALE)
 			return error;
 	}
@@ -208,7 +210,7 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	info = table_info_of(&paging->infos, frame_word_info(word));
 	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
 			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
-	error = store_locked(paging, cpu, &place, change, operand, old, &next);
+	error = store_locked(paging, cpu, info, &place, change, operand, old, &next);
 	if (!error) {
 		count_user_entries(info, &place, *old, next);
 		count_references(info, &place, *old, next);

@@ -11,6 +11,7 @@
 #define TYPE_IS_WRONG (1ULL << SECPOD_RULE_PT_TYPE)
 #define ROOT_IS_WRONG (1ULL << SECPOD_RULE_PT_ROOT)
 #define REMAPS (1ULL << SECPOD_RULE_KERNEL_REMAP)
+#define PAIR_DIFFERS (1ULL << SECPOD_RULE_PT_PAIR)
 
 /* Frames that would be page tables: level, and once judged, where. */
 static struct {
@@ -186,6 +187,9 @@ uint64_t expect_store(uint64_t slot, uint64_t old, uint64_t next)
 	if (!broken && place.locked && place.half == HALF_KERNEL && place.level > 1 &&
 	    is_large(old) && (next & (PTE_P | PTE_PS)) == PTE_P && !are_pieces(&place, old, next))
 		return REMAPS;
+	if (!broken && place.level == PT_LEVELS &&
+	    slow_differs(slot >> PAGE_SHIFT, place.root, place.index, next))
+		return PAIR_DIFFERS;
 	return broken;
 }
 
@@ -221,6 +225,12 @@ uint64_t expect_root(uint64_t frame)
 	if (type == FRAME_L4)
 		return 0;
 	place.root = kind_of(frame);
+	if (slow_misplaced(frame, place.root))
+		return PAIR_DIFFERS;
+	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		if (slow_differs(frame, place.root, i, entry_of(frame, i)))
+			return PAIR_DIFFERS;
+	}
 	note_tree(frame, PT_LEVELS);
 	return judge_tree(frame, &place, 0);
 }

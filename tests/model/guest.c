@@ -214,11 +214,30 @@ static void op_new_root(void)
 	for (uint64_t left = dice(3); left > 0; left--) {
 		const uint64_t index = dice(2) ? 0 : 254 + dice(2);
 
-		words[index] = arena_frame() << PAGE_SHIFT | PW_USER_TABLE;
+		words[index] =
+			arena_frame() << PAGE_SHIFT | PW_USER_TABLE | (frame % 2 ? 0 : PTE_NX);
 	}
 	if (dice(8) == 0)
 		words[dice(PT_ENTRIES)] = guest_value(slot_of(frame, 0));
 	machine_fill(frame, words);
+}
+
+/* With page-table isolation: an entry of the lower half as Linux sets or clears it in both roots; or else one of them. */
+static void op_pair(void)
+{
+	const uint64_t frame = (ARENA_FIRST + dice(ARENA_ROOTS)) & ~1ULL;
+	const uint64_t index = dice(4) ? dice(2) * 254 : LDT_REMAP_INDEX;
+	const uint64_t slot = slot_of(frame, index), now = pw_peek(slot);
+	uint64_t value = now & PTE_P && dice(2) ? 0 : guest_value(slot);
+
+	if (dice(4) == 0)
+		value = now;
+	if (dice(8))
+		machine_store(slot + PAGE_SIZE, set_to, &value);
+	if (value && index < PT_KERNEL_FIRST)
+		value |= PTE_NX;
+	if (dice(8))
+		machine_store(slot, set_to, &value);
 }
 
 /* insmod and rmmod: memory is written, made read-only, executed, and memory again. */
@@ -318,7 +337,7 @@ static const struct {
 	{op_unmap, 8},	     {op_recycle, 8},  {op_new_root, 2},   {op_load, 5},
 	{op_settle, 2},	     {op_flags, 2},    {machine_walk, 40}, {machine_switch, 2},
 	{machine_reuse, 16}, {op_module, 8},   {op_access, 16},	   {op_tear_down, 3},
-	{op_split, 4},	     {op_request, 12}, {op_exit, 2},
+	{op_split, 4},	     {op_request, 12}, {op_exit, 2},	   {op_pair, 4},
 };
 
 void guest_step(void)

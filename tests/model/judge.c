@@ -197,11 +197,45 @@ static uint64_t rules_of_table(const struct slow_place *place, uint64_t entry)
 	const uint64_t frame = (entry & FRAME_BITS) >> 12;
 	uint64_t broken = 0;
 
+	if (model.isolated && place->level == 4 && place->half == HALF_USER &&
+	    place->root == ROOT_KIND_NORMAL && executes(entry))
+		broken |= BROKEN(PT_PAIR);
 	if (place->type(frame) == FRAME_SECURE)
 		broken |= BROKEN(PT_SECURE);
 	if (place->half == HALF_USER && !of_user(entry))
 		broken |= BROKEN(KERNEL_USER);
 	return broken;
+}
+
+/* ---- two roots side by side, with page-table isolation */
+
+bool slow_misplaced(uint64_t frame, enum root_kind root)
+{
+	if (!model.isolated || root == ROOT_KIND_SPECIAL)
+		return false;
+	return frame % 2 ? root != ROOT_KIND_USER : root == ROOT_KIND_USER;
+}
+
+/* Of an entry that is in both halves: is it not the same? */
+bool slow_differs(uint64_t frame, enum root_kind root, uint32_t index, uint64_t entry)
+{
+	const uint64_t other = frame % 2 ? frame - 1 : frame + 1;
+	const struct frames *frames = &model.world.paging.frames;
+	enum root_kind kind;
+	uint64_t there;
+
+	if (!model.isolated || root == ROOT_KIND_SPECIAL || slow_misplaced(frame, root) ||
+	    (index >= 256 && index != LDT_INDEX) || type_now(other) != FRAME_L4)
+		return false;
+	kind = (enum root_kind)table_info_of(&model.world.paging.infos,
+					     frame_word_info(frame_read(frames, other)))
+		       ->root_kind;
+	if (kind == ROOT_KIND_SPECIAL || kind == root)
+		return false;
+	there = pw_peek((other << PAGE_SHIFT) + index * sizeof(uint64_t));
+	/* The kernel's may forbid to execute. */
+	return present(entry) && present(there) &&
+	       !slow_same(entry & ~(1ULL << 63), there & ~(1ULL << 63));
 }
 
 /* ---- L: from LOCKED on */

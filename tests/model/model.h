@@ -159,6 +159,13 @@ struct slow_place slow_place_below(const struct slow_place *above, uint32_t inde
 
 enum frame_type type_now(uint64_t frame);
 
+/*
+ * slow_misplaced - with page-table isolation: does a root of this kind not belong into a frame of this number?
+ * slow_differs - is entry, at index of that root, another one than in the root beside?
+ */
+bool slow_misplaced(uint64_t frame, enum root_kind root);
+bool slow_differs(uint64_t frame, enum root_kind root, uint32_t index, uint64_t entry);
+
 /* ---- expect.c */
 
 /*

@@ -208,6 +208,8 @@ static void check_tree(uint64_t frame, const struct slow_place *place)
 			continue;
 		MODEL_CHECK(!(slow_rules(&at, 0, entry) & ~OF_CHANGES), frame << PAGE_SHIFT | i,
 			    entry);
+		MODEL_CHECK(place->level < PT_LEVELS || !slow_differs(frame, place->root, i, entry),
+			    frame << PAGE_SHIFT | i, entry);
 		if (pte_is_table(entry, place->level)) {
 			at.level--;
 			check_tree(pte_table_frame(entry), &at);
@@ -239,6 +241,7 @@ static void check_trees(void)
 		if (type_now(frame) != FRAME_L4)
 			continue;
 		place.root = (enum root_kind)info_of(frame)->root_kind;
+		MODEL_CHECK(!slow_misplaced(frame, place.root), frame, place.root);
 		MODEL_CHECK(place.root != ROOT_KIND_SPECIAL || !model.locked ||
 				    frame == model.special >> PAGE_SHIFT,
 			    frame, place.root);

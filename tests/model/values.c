@@ -92,8 +92,12 @@ static uint64_t leaf_value(uint64_t slot, uint32_t level, bool kernel)
 
 static uint64_t link_value(uint32_t level, bool kernel)
 {
-	const uint64_t bits = kernel ? PW_KERNEL_TABLE : PW_USER_TABLE;
+	uint64_t bits = kernel ? PW_KERNEL_TABLE : PW_USER_TABLE;
 	uint64_t frame;
+
+	/* In the kernel's root of a pair Linux has it so. */
+	if (level == PT_LEVELS && !kernel && model.isolated && dice(8))
+		bits |= PTE_NX;
 
 	switch (dice(8)) {
 	case 0:

@@ -41,6 +41,8 @@ uint64_t *guest_word_open(uint64_t gpa)
 	if (gpa % sizeof(uint64_t) || !guest_range_ok(gpa, sizeof(uint64_t)))
 		return NULL;
 	assert_false(window_open);
+	if (paging_world->before_word)
+		paging_world->before_word(paging_world);
 	window_open = true;
 	return (uint64_t *)(paging_world->ram + gpa);
 }

@@ -62,6 +62,8 @@ struct paging_world {
 	void (*meanwhile)(struct paging_world *world);
 	/* And just before the entry at gpa becomes next, the lock of its table being held. */
 	void (*before_exchange)(struct paging_world *world, uint64_t gpa, uint64_t next);
+	/* And just before a word is opened. */
+	void (*before_word)(struct paging_world *world);
 };
 
 /* The one world there is; the fake guest_mem works on it. */

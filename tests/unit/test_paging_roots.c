@@ -4,7 +4,9 @@
  * and what may not become a page table behind the back of one who writes it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/paging_world.h"
 
@@ -78,6 +80,7 @@ static uint64_t isolated_process(void)
 	       world.ram + world.swapper + PAGE_SIZE + PAGE_SIZE / 2, PAGE_SIZE / 2);
 	assert_int_equal(pw_map(&world, 0, root, USER_VA, page | PW_USER_RW, 1, PW_USER_TABLE), 0);
 	assert_int_equal(pw_poke(&world, 0, root + PAGE_SIZE, pw_peek(root)), 0);
+	assert_int_equal(pw_poke(&world, 0, root, pw_peek(root) | PTE_NX), 0);
 	return root;
 }
 
@@ -125,6 +128,235 @@ static void test_an_ldt_makes_no_other_kind_of_root(void **state)
 	/* It goes in both when it goes in the kernel's. */
 	assert_int_equal(pw_poke(&world, 0, slot, 0), 0);
 	assert_int_equal(pw_peek(slot + PAGE_SIZE), 0);
+}
+
+/* ---- the lower halves of a pair */
+
+#define SLOT (4 * sizeof(uint64_t))
+
+/* A pair that is loaded, with entry 0 in both. Result: the kernel's root. */
+static uint64_t loaded_pair(void)
+{
+	const uint64_t root = isolated_process();
+
+	assert_int_equal(pw_load(&world, 0, root), 0);
+	assert_int_equal(pw_load(&world, 0, root + PAGE_SIZE), 0);
+	assert_nothing_refused();
+	return root;
+}
+
+static uint64_t table(void)
+{
+	return pw_frame(&world) << PAGE_SHIFT | PW_USER_TABLE;
+}
+
+static void refuses_pair(uint64_t slot, uint64_t value)
+{
+	const uint64_t before = pw_peek(slot);
+
+	assert_int_equal(pw_poke(&world, 0, slot, value), -EPERM);
+	assert_int_equal(world.last_rule, SECPOD_RULE_PT_PAIR);
+	assert_int_equal(world.last_slot, slot);
+	assert_int_equal(pw_peek(slot), before);
+	pw_check(&world);
+}
+
+/* As Linux does it: the user's first, to set and to clear. */
+static void test_both_halves_of_a_pair_come_and_go(void **state)
+{
+	const uint64_t root = loaded_pair(), user = root + PAGE_SIZE, first = table();
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		const uint64_t entry = i ? table() : first;
+
+		assert_int_equal(pw_poke(&world, 0, user + SLOT, entry), 0);
+		assert_int_equal(pw_poke(&world, 0, root + SLOT, entry | PTE_NX), 0);
+		/* What CPUs set, and what they do not look at. */
+		assert_int_equal(paging_flag_update(&world.paging, root + SLOT), 0);
+		assert_int_equal(pw_poke(&world, 0, user + SLOT, entry ^ (PTE_AD | 7 << 9)), 0);
+		pw_check(&world);
+		assert_int_equal(pw_poke(&world, 0, user + SLOT, 0), 0);
+		assert_int_equal(pw_poke(&world, 0, root + SLOT, 0), 0);
+	}
+	assert_nothing_refused();
+}
+
+static void test_halves_of_a_pair_do_not_differ(void **state)
+{
+	const uint64_t root = loaded_pair(), user = root + PAGE_SIZE;
+	const uint64_t entry = table(), other = table();
+
+	(void)state;
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, entry), 0);
+	refuses_pair(root + SLOT, other | PTE_NX);
+	refuses_pair(root + SLOT, (entry & ~PTE_RW) | PTE_NX);
+	assert_int_equal(pw_poke(&world, 0, root + SLOT, entry | PTE_NX), 0);
+	refuses_pair(user + SLOT, other);
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, 0), 0);
+	refuses_pair(user + SLOT, other);
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, entry), 0);
+	/* Another answer to the rule: recorded, and done. */
+	world.let_pass = true;
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, other), 0);
+	assert_int_equal(pw_peek(user + SLOT), other);
+}
+
+static void test_the_kernels_half_of_a_pair_executes_no_user_page(void **state)
+{
+	const uint64_t root = loaded_pair(), user = root + PAGE_SIZE, entry = table();
+
+	(void)state;
+	refuses_pair(root + SLOT, entry);
+	refuses_pair(root, pw_peek(root) & ~PTE_NX);
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, entry), 0);
+	assert_int_equal(pw_poke(&world, 0, root + SLOT, entry | PTE_NX), 0);
+}
+
+/* A root that comes later agrees with the one that is there, whichever that is. */
+static void test_a_root_agrees_with_the_other_of_its_pair(void **state)
+{
+	(void)state;
+	for (uint32_t second = 0; second < 2; second++) {
+		const uint64_t root = isolated_process(), late = root + second * PAGE_SIZE;
+		const uint64_t early = root + PAGE_SIZE - second * PAGE_SIZE;
+		const uint64_t nx = second ? 0 : PTE_NX, entry = table();
+
+		assert_int_equal(pw_poke(&world, 0, early + SLOT, entry | (nx ? 0 : PTE_NX)), 0);
+		assert_int_equal(pw_poke(&world, 0, late + SLOT, table() | nx), 0);
+		assert_int_equal(pw_load(&world, 0, early), 0);
+		assert_int_equal(pw_load(&world, 0, late), -EPERM);
+		assert_int_equal(world.last_rule, SECPOD_RULE_PT_PAIR);
+		assert_int_equal(world.last_slot, late + SLOT);
+		assert_int_equal(type_at(late), FRAME_NONE);
+		pw_check(&world);
+		assert_int_equal(pw_poke(&world, 0, late + SLOT, entry | nx), 0);
+		assert_int_equal(pw_load(&world, 0, late), 0);
+		pw_check(&world);
+	}
+}
+
+static void test_a_root_is_where_its_kind_belongs(void **state)
+{
+	const uint64_t first = isolated_process(), second = isolated_process();
+	const uint64_t even = first, odd = second + PAGE_SIZE;
+
+	(void)state;
+	/* The halves of two processes change places. */
+	memcpy(world.ram + even, world.ram + first + PAGE_SIZE, PAGE_SIZE);
+	memcpy(world.ram + odd, world.ram + second, PAGE_SIZE);
+	assert_int_equal(pw_load(&world, 0, even), -EPERM);
+	assert_int_equal(world.last_rule, SECPOD_RULE_PT_PAIR);
+	assert_int_equal(world.last_slot, even);
+	assert_int_equal(pw_load(&world, 0, odd), -EPERM);
+	assert_int_equal(world.last_slot, odd);
+}
+
+/* Linux has cleared the kernel's entry only, and the table goes: not only that of the LDT. */
+static void test_an_entry_goes_in_both_halves_of_a_pair(void **state)
+{
+	const uint64_t root = loaded_pair(), user = root + PAGE_SIZE, entry = table();
+
+	(void)state;
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, entry), 0);
+	assert_int_equal(pw_poke(&world, 0, root + SLOT, entry | PTE_NX), 0);
+	assert_int_equal(pw_poke(&world, 0, root + SLOT, 0), 0);
+	assert_int_equal(pw_peek(user + SLOT), 0);
+	assert_int_equal(frame_word_refs(frame_read(&world.paging.frames, pte_table_frame(entry))),
+			 0);
+	pw_check(&world);
+	/* The other way round the kernel's stays: Linux has that cleared next. */
+	assert_int_equal(pw_poke(&world, 0, root, pw_peek(root) ^ 1 << 9), 0);
+	assert_int_equal(pw_poke(&world, 0, user, 0), 0);
+	assert_true(pw_peek(root) & PTE_P);
+}
+
+static void test_an_ldt_is_the_same_in_both_halves_of_a_pair(void **state)
+{
+	const uint64_t root = loaded_pair(), user = root + PAGE_SIZE;
+	const uint64_t slot = LDT_REMAP_INDEX * 8;
+	const uint64_t entry = pw_frame(&world) << PAGE_SHIFT | PW_KERNEL_TABLE;
+	const uint64_t other = pw_frame(&world) << PAGE_SHIFT | PW_KERNEL_TABLE;
+
+	(void)state;
+	assert_int_equal(pw_poke(&world, 0, root + slot, entry), 0);
+	refuses_pair(user + slot, other);
+	assert_int_equal(pw_poke(&world, 0, user + slot, entry), 0);
+	refuses_pair(root + slot, other);
+	assert_int_equal(pw_poke(&world, 0, root + slot, 0), 0);
+	assert_int_equal(pw_peek(user + slot), 0);
+}
+
+static uint64_t pair_slot, pair_entry[2];
+
+static int other_result;
+static bool other_done;
+static pthread_t other_cpu;
+
+static void *store_to_the_users_half(void *context)
+{
+	uint64_t old;
+
+	(void)context;
+	other_result = paging_store(&world.paging, &world.cpu[1], pair_slot + PAGE_SIZE,
+				    pw_set_value, &pair_entry[1], &old);
+	__atomic_store_n(&other_done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Time enough for the other store, were it not kept waiting. */
+static void store_at_the_same_time(struct paging_world *w)
+{
+	w->before_word = NULL;
+	assert_int_equal(pthread_create(&other_cpu, NULL, store_to_the_users_half, NULL), 0);
+	for (uint32_t i = 0; i < 100 && !__atomic_load_n(&other_done, __ATOMIC_ACQUIRE); i++)
+		(void)usleep(1000);
+}
+
+static void test_two_cpus_do_not_make_the_halves_differ(void **state)
+{
+	(void)state;
+	pair_slot = loaded_pair() + SLOT;
+	pair_entry[0] = table() | PTE_NX;
+	pair_entry[1] = table();
+	/* Tables already: there is nothing else to wait for. */
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(pw_poke(&world, 0, pair_slot + i * PAGE_SIZE, pair_entry[i]), 0);
+		assert_int_equal(pw_poke(&world, 0, pair_slot + i * PAGE_SIZE, 0), 0);
+	}
+	other_done = false;
+	world.before_word = store_at_the_same_time;
+	assert_int_equal(pw_poke(&world, 0, pair_slot, pair_entry[0]), 0);
+	assert_int_equal(pthread_join(other_cpu, NULL), 0);
+	assert_int_equal(other_result, -EPERM);
+	assert_int_equal(world.last_rule, SECPOD_RULE_PT_PAIR);
+	assert_int_equal(pw_peek(pair_slot), pair_entry[0]);
+	assert_int_equal(pw_peek(pair_slot + PAGE_SIZE), 0);
+}
+
+static void store_to_the_kernels_half(struct paging_world *w)
+{
+	uint64_t old;
+
+	(void)paging_store(&w->paging, &w->cpu[1], pair_slot, pw_set_value, &pair_entry[0], &old);
+}
+
+/* The user's root is just being made when the kernel's gets another entry. */
+static void test_halves_do_not_differ_while_one_is_made(void **state)
+{
+	const uint64_t root = isolated_process(), user = root + PAGE_SIZE;
+
+	(void)state;
+	pair_slot = root + SLOT;
+	pair_entry[0] = table() | PTE_NX;
+	assert_int_equal(pw_poke(&world, 0, user + SLOT, table()), 0);
+	assert_int_equal(pw_load(&world, 0, root), 0);
+	world.meanwhile = store_to_the_kernels_half;
+	(void)pw_load(&world, 0, user);
+	world.meanwhile = NULL;
+	assert_true(world.refusals[SECPOD_RULE_PT_PAIR] > 0);
+	if (pw_peek(root + SLOT) & PTE_P)
+		assert_int_not_equal(type_at(user), FRAME_L4);
 }
 
 static void test_isolation_has_no_third_kind(void **state)
@@ -290,6 +522,15 @@ int main(void)
 		TEST(test_isolation_has_two_kinds_of_upper_half, open_isolated),
 		TEST(test_an_ldt_makes_no_other_kind_of_root, open_isolated),
 		TEST(test_isolation_has_no_third_kind, open_isolated),
+		TEST(test_both_halves_of_a_pair_come_and_go, open_isolated),
+		TEST(test_halves_of_a_pair_do_not_differ, open_isolated),
+		TEST(test_the_kernels_half_of_a_pair_executes_no_user_page, open_isolated),
+		TEST(test_a_root_agrees_with_the_other_of_its_pair, open_isolated),
+		TEST(test_a_root_is_where_its_kind_belongs, open_isolated),
+		TEST(test_an_entry_goes_in_both_halves_of_a_pair, open_isolated),
+		TEST(test_an_ldt_is_the_same_in_both_halves_of_a_pair, open_isolated),
+		TEST(test_two_cpus_do_not_make_the_halves_differ, open_isolated),
+		TEST(test_halves_do_not_differ_while_one_is_made, open_isolated),
 		TEST(test_without_isolation_there_is_one_upper_half, open_world),
 		TEST(test_a_cpu_forgets_all_its_roots, open_world),
 		TEST(test_a_root_kept_by_a_cpu_is_waited_for, open_world),
