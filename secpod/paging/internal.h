@@ -120,6 +120,14 @@ int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
 int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
 	       uint64_t frame);
 
+/*
+ * shown_init - nothing is shown yet. Result: 0, -ENOMEM.
+ * shown_update - frame (number) has become a page table, or ceased to be one: show it. Called with no window
+ * open (vmm/guest_mem.h).
+ */
+int shown_init(struct paging *paging, struct page_pool *pool);
+void shown_update(struct paging *paging, uint64_t frame);
+
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
 
