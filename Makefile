@@ -39,6 +39,8 @@ help:
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
 	@echo "  make bench        exits, instructions and sizes against their limits"
+	@echo "  make bench-support"
+	@echo "                    what the guest's module saves: the same operations by trap and by request"
 	@echo "  make deb          Debian packages: build/deb (secpod, secpod-dkms, secpodctl)"
 	@echo "  make usb DEVICE=/dev/sdX"
 	@echo "                    a stick that starts the machine's own system under SecPod"
@@ -127,6 +129,11 @@ system: setup
 bench: setup
 	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
 	scripts/bench
+
+.PHONY: bench-support
+bench-support: setup
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS)
+	scripts/bench-support
 
 # ---- checks
 

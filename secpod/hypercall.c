@@ -203,6 +203,16 @@ static int64_t call_wrprotect(struct hypercalls *hypercalls, struct hypercall *c
 				      call->rdx, call->r10);
 }
 
+static int64_t call_setup(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return paging_request_setup(hypercalls->paging, call->rdi, call->rsi);
+}
+
+static int64_t call_redirect(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return hypercalls->machine.redirect(hypercalls->machine.context, call->rdi, call->rsi);
+}
+
 static int64_t call_unpin(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	return paging_request_unpin(hypercalls->paging, call->paging, call->rdi, call->rsi);
@@ -210,6 +220,7 @@ static int64_t call_unpin(struct hypercalls *hypercalls, struct hypercall *call)
 
 static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_INFO] = {"INFO", call_info, 2, SECPOD_PHASE_GUEST, false},
+	[SECPOD_CALL_SETUP] = {"SETUP", call_setup, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_ACTIVATE] = {"ACTIVATE", call_activate, 1, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOCK] = {"LOCK", call_lock, 1, SECPOD_PHASE_ACTIVE, false},
 	[SECPOD_CALL_PT_SET] = {"PT_SET", call_pt_set, 2, SECPOD_PHASE_ACTIVE, true},
@@ -218,6 +229,7 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_REDIRECT] = {"REDIRECT", call_redirect, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_TEXT_SITES] = {"TEXT_SITES", call_text_sites, 3, SECPOD_PHASE_ACTIVE, true},

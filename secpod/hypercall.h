@@ -26,6 +26,8 @@ struct hypercall_machine {
 	void (*stats)(void *context, struct secpod_stats *stats);
 	/* Who called: tsc, cpu, cpl, rip, cr3 and insn as they are to be recorded. */
 	void (*caller)(void *context, struct secpod_record *record);
+	/* REDIRECT. Result: 0, -ENOENT, -EBUSY, -EINVAL, -ENOMEM. */
+	int (*redirect)(void *context, uint64_t function, uint64_t stub);
 };
 
 /* One for the machine. */

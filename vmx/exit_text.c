@@ -175,3 +175,61 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 		       ? 0
 		       : write_code(&t);
 }
+
+/* ---- redirection */
+
+/* What a word keeps, and what comes into it. */
+struct splice {
+	uint64_t keep;
+	uint64_t put;
+};
+
+static uint64_t splice(void *operand, uint64_t old)
+{
+	const struct splice *s = operand;
+
+	return (old & s->keep) | s->put;
+}
+
+static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t count)
+{
+	const struct text_exit *t = context;
+	const uint32_t first = (uint32_t)(va % sizeof(uint64_t));
+	struct splice s = {0};
+	uint64_t gpa, old;
+	int error;
+
+	if (first + count > sizeof(uint64_t))
+		return -EINVAL;
+	memset((uint8_t *)&s.keep + first, 0xff, count);
+	s.keep = ~s.keep;
+	memcpy((uint8_t *)&s.put + first, bytes, count);
+	error = locate(t, va, &gpa);
+	return error ? error : paging_code_store(&vmx.paging, gpa - first, splice, &s, &old);
+}
+
+/* Code of a module's, measured when it came; not what the kernel goes on writing. */
+static bool is_module_code(const struct text_exit *t, uint64_t va)
+{
+	uint64_t gpa, word;
+
+	if (locate(t, va, &gpa))
+		return false;
+	word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
+}
+
+int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
+{
+	struct text_exit t = {.paging = guest_paging(vcpu)};
+	const struct text_code code = {read_code, write_code, is_code, &t};
+	int error;
+
+	if (!is_module_code(&t, stub))
+		return -EINVAL;
+	error = text_redirect(&vmx.paging.text, &code, put_code, function, stub);
+	/* What is decoded from here on sees it. */
+	if (!error)
+		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+	return error;
+}

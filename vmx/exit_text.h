@@ -21,4 +21,10 @@ bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags);
  */
 int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old);
 
+/*
+ * text_redirect_guest - REDIRECT. Result: as text_redirect(); -EINVAL, too, where stub is no code of a
+ * module's.
+ */
+int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub);
+
 #endif

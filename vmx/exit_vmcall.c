@@ -10,6 +10,7 @@
 #include "vmx/audit.h"
 #include "vmx/delegation.h"
 #include "vmx/exit.h"
+#include "vmx/exit_text.h"
 #include "vmx/insn.h"
 #include "vmx/launch.h"
 #include "vmx/state.h"
@@ -66,10 +67,16 @@ static void caller(void *context, struct secpod_record *record)
 	*record = audit_from(this_vcpu());
 }
 
+static int redirect(void *context, uint64_t function, uint64_t stub)
+{
+	(void)context;
+	return text_redirect_guest(this_vcpu(), function, stub);
+}
+
 void exit_vmcall_init(void)
 {
 	vmx.hypercalls = (struct hypercalls){
-		.machine = {NULL, is_guest_memory, write_guest, machine_stats, caller},
+		.machine = {NULL, is_guest_memory, write_guest, machine_stats, caller, redirect},
 		.phase = &vmx.phase,
 		.policy = &vmx.policy,
 		.log = &vmx.audit,

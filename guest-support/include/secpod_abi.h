@@ -31,7 +31,8 @@
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
-#define SECPOD_FEATURE_PAGING (1u << 3)	   /* page tables are read-only; PT_SET to UNPIN answer */
+#define SECPOD_FEATURE_PAGING \
+	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REDIRECT answer */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -282,6 +283,17 @@ struct secpod_info {
 #define SECPOD_INFO_MIN 48u
 _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI");
 
+/*
+ * SETUP(index, gpa): the page at gpa (a multiple of 4096) becomes page index of a bitmap that the caller can
+ * read, and never write again: a bit for each frame of 4096 bytes from physical address 0 on, 64 to a word
+ * and 32768 to a page, set while the frame is a page table. With SECPOD_FEATURE_PAGING (else -EPERM). It says which
+ * stores would exit, and may be late: whoever is misled has an exit, or -ENOENT of PT_SET, and nothing worse.
+ * Result: 0; -EBUSY: there is a page index already, or gpa is no ordinary memory; -EINVAL: no RAM belongs to
+ * page index.
+ */
+#define SECPOD_CALL_SETUP 1u
+#define SECPOD_SETUP_FRAMES 32768u
+
 /* ACTIVATE(flags): GUEST -> ACTIVE; 0, too, when that is done already. flags: 0. */
 #define SECPOD_CALL_ACTIVATE 2u
 
@@ -345,6 +357,16 @@ struct secpod_pt_op {
  * no page table; -EINVAL, too, for the kernel's own root and those of firmware and CPU start.
  */
 #define SECPOD_CALL_UNPIN 9u
+
+/*
+ * REDIRECT(function, stub): the kernel's function, one of those that store an entry of a page table
+ * (native_set_pte() and its like), goes to stub instead, with the same registers: a jump takes the place of
+ * its first instruction, and another one that of padding beside it. Both are linear addresses, function a multiple of 16.
+ * For ever; and no CPU may be in the function's first instruction meanwhile, nor execute it before it has
+ * serialised: that is the caller's to see to. Result: 0; -ENOENT: the code there is none that is known, byte by byte;
+ * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
+ */
+#define SECPOD_CALL_REDIRECT 10u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

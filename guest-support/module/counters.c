@@ -31,8 +31,14 @@ static ssize_t phase_show(struct kobject *kobject, struct kobj_attribute *attrib
 			  info.phase < ARRAY_SIZE(phase_names) ? phase_names[info.phase] : "?");
 }
 
+static ssize_t redirected_show(struct kobject *kobject, struct kobj_attribute *attribute, char *to)
+{
+	return sysfs_emit(to, "%u\n", redirect_count());
+}
+
 static struct kobj_attribute version_attribute = __ATTR_RO(version);
 static struct kobj_attribute phase_attribute = __ATTR_RO(phase);
+static struct kobj_attribute redirected_attribute = __ATTR_RO(redirected);
 
 /* One number of STATS. */
 struct counter {
@@ -99,6 +105,8 @@ int counters_start(void)
 	error = sysfs_create_file(top, &version_attribute.attr);
 	if (!error)
 		error = sysfs_create_file(top, &phase_attribute.attr);
+	if (!error)
+		error = sysfs_create_file(top, &redirected_attribute.attr);
 	if (!error)
 		error = add_counters(top, counters, ARRAY_SIZE(counters));
 	if (!error)

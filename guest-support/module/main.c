@@ -3,13 +3,14 @@
 
 #include "secpod.h"
 
+/* In the order in which they start. Nothing may fail after the last one, which cannot be undone. */
 static const struct part {
 	int (*start)(void);
 	void (*stop)(void);
 } parts[] = {
 	{counters_start, counters_stop}, {log_start, log_stop},
 	{device_start, device_stop},	 {power_start, power_stop},
-	{delegate_start, delegate_stop},
+	{delegate_start, delegate_stop}, {redirect_start, redirect_stop},
 };
 
 static void stop_from(size_t count)

@@ -8,6 +8,7 @@
  *	device.c	/dev/secpod (guest-support/include/secpod_device.h)
  *	counters.c	/sys/kernel/secpod
  *	delegate.c	asks for whole address spaces at once, where a store each would trap
+ *	redirect.c	asks for single entries, where the kernel would store them
  *	power.c		hibernation is refused
  *
  * What the module asks for SecPod judges like anything else at CPL 0: it has no rights of its own.
@@ -60,6 +61,10 @@ int counters_start(void);
 void counters_stop(void);
 int delegate_start(void);
 void delegate_stop(void);
+int redirect_start(void);
+void redirect_stop(void);
+/* redirect_count - functions of the kernel's that lead into the module. */
+unsigned int redirect_count(void);
 int power_start(void);
 void power_stop(void);
 

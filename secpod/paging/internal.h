@@ -140,6 +140,14 @@ int pair_exchange(struct paging *paging, const struct table_info *info,
 		  const struct pte_place *place, uint64_t *expected, uint64_t next);
 int pair_judge(struct paging *paging, const struct table_info *info, const uint64_t *entry);
 
+/*
+ * shown_init - nothing is shown yet. Result: 0, -ENOMEM.
+ * shown_update - frame (number) has become a page table, or ceased to be one: show it. Called with no window
+ * open (vmm/guest_mem.h).
+ */
+int shown_init(struct paging *paging, struct page_pool *pool);
+void shown_update(struct paging *paging, uint64_t frame);
+
 /* read_table - the 512 entries of frame to cpu's snapshot of level. NULL: it is no memory. */
 const uint64_t *read_table(struct paging_cpu *cpu, uint64_t frame, uint32_t level);
 

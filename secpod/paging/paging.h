@@ -13,6 +13,7 @@
  *	store.c		an entry changes
  *	retire.c	page tables become memory again
  *	request.c	the guest asks for changes (request.h)
+ *	shown.c		the guest is shown which frames are page tables
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *	code.c		code comes: the image is measured, and each new page
@@ -132,6 +133,10 @@ struct paging {
 	uint64_t flush_begun; /* all-CPU invalidations */
 	uint64_t flush_done;  /* the last of those begun up to here is over */
 
+	/* Pages that show the guest which frames are page tables: gpa by index, 0: none yet. */
+	uint64_t *shown;
+	uint64_t shown_pages;
+
 	struct text text; /* what is in the frames of code */
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
@@ -247,13 +252,19 @@ int paging_flag_update(struct paging *paging, uint64_t slot);
  */
 int paging_settle(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
 
+/* shown_bytes - of paging->shown, with as many pages: whole pages. */
+static inline uint64_t shown_bytes(uint64_t pages)
+{
+	return (pages * sizeof(uint64_t) + PAGE_SIZE - 1) & PAGE_MASK;
+}
+
 /* paging_bytes - what it has taken from the pool by now, in bytes. */
 static inline uint64_t paging_bytes(const struct paging *paging)
 {
 	const uint64_t frames = paging->frames.count;
 
 	return frames ? frames_bytes(frames << PAGE_SHIFT) + table_infos_bytes(frames) +
-				paging->infos.pages * PAGE_SIZE
+				paging->infos.pages * PAGE_SIZE + shown_bytes(paging->shown_pages)
 		      : 0;
 }
 

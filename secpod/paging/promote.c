@@ -524,6 +524,7 @@ static int judge_table(struct promotion *p, const struct tree_root *root)
 	}
 	unlist_claim(p, number);
 	frame_admit(&paging->frames, root->frame);
+	shown_update(paging, root->frame);
 	__atomic_fetch_add(&paging->stats.promoted, 1u, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&paging->stats.entries, present, __ATOMIC_RELAXED);
 	return 0;

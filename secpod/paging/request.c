@@ -361,6 +361,7 @@ static void release_doomed(struct unpinning *u)
 		/* Where that fails the guest asks for it: see paging_settle(). */
 		(void)paging_protect(paging, frame, FRAME_NONE);
 		frame_free(&paging->frames, frame);
+		shown_update(paging, frame);
 		table_info_free(&paging->infos, number);
 	}
 	__atomic_fetch_add(&paging->stats.released, u->count, __ATOMIC_RELAXED);

@@ -49,4 +49,10 @@ int64_t paging_request_protect(struct paging *paging, struct paging_cpu *cpu, ui
 int paging_request_unpin(struct paging *paging, struct paging_cpu *cpu, uint64_t root,
 			 uint64_t pair);
 
+/*
+ * paging_request_setup - SETUP. Result: 0; -EINVAL; -EFAULT (no memory), -EBUSY (no ordinary memory, or there
+ * is a page of that index), -ENOMEM.
+ */
+int paging_request_setup(struct paging *paging, uint64_t index, uint64_t gpa);
+
 #endif

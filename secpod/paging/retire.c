@@ -128,6 +128,7 @@ static int release(struct paging *paging, struct paging_cpu *cpu, uint32_t numbe
 		reference_drop(paging, &place, entry[i]);
 	}
 	frame_free(&paging->frames, frame);
+	shown_update(paging, frame);
 	table_info_free(&paging->infos, number);
 	__atomic_fetch_add(&paging->stats.released, 1u, __ATOMIC_RELAXED);
 	return 0;

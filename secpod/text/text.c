@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "secpod/text/redirect.h"
+
 #define SITES_PER_PAGE (PAGE_SIZE / sizeof(struct text_site))
 
 int text_init(struct text *text, struct page_pool *pool)
@@ -328,6 +330,78 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 		text->stats.patches++;
 	else if (error == -EACCES)
 		text->stats.refused++;
+	spin_unlock(&text->lock);
+	return error;
+}
+
+/* ---- redirection */
+
+/* Sites do not overlap: the last one that begins before the end tells. */
+static bool is_patched(struct text *text, uint64_t va, uint32_t count)
+{
+	const struct text_site *site = last_in(text, va - PATCH_BYTES + 1, va + count);
+
+	return site && site->patch.va + site->patch.extent > va;
+}
+
+/* A jump where no CPU is: a site of its own, so that what was measured is still known. */
+static int put_jump(struct text *text, const struct text_code *code, text_put put, uint64_t va,
+		    const uint8_t *bytes, uint32_t count)
+{
+	struct text_site *site = add(text, va);
+	int error;
+
+	if (!site)
+		return -ENOMEM;
+	read_around(code, va, site->patch.original);
+	error = put(code->context, va, bytes, count);
+	if (error) {
+		drop(text, va);
+		return error;
+	}
+	site->state = PATCH_JUMP;
+	site->patch.extent = (uint8_t)count;
+	text->stats.patches++;
+	return 0;
+}
+
+static int redirect(struct text *text, const struct text_code *code, text_put put,
+		    uint64_t function, uint64_t stub)
+{
+	const uint64_t begin = function - REDIRECT_BEFORE;
+	const struct redirect_place *place;
+	uint8_t entry[REDIRECT_ENTRY_LENGTH] = {0xeb}, room[REDIRECT_ROOM_LENGTH] = {0xe9};
+	uint8_t now[REDIRECT_BYTES];
+	int64_t far;
+	int32_t rel;
+	int error;
+
+	place = code->read(code->context, begin, now, sizeof(now)) ? NULL : redirect_match(now);
+	if (!place)
+		return -ENOENT;
+	if (is_patched(text, begin + place->room, sizeof(room)) ||
+	    is_patched(text, begin + place->entry, sizeof(entry)))
+		return -EBUSY;
+	far = (int64_t)(stub - (begin + place->room + sizeof(room)));
+	rel = (int32_t)far;
+	if (rel != far)
+		return -EINVAL;
+	memcpy(room + 1, &rel, sizeof(rel));
+	entry[1] = (uint8_t)(place->room - (place->entry + sizeof(entry)));
+	error = put_jump(text, code, put, begin + place->room, room, sizeof(room));
+	return error ? error
+		     : put_jump(text, code, put, begin + place->entry, entry, sizeof(entry));
+}
+
+int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
+		  uint64_t stub)
+{
+	int error;
+
+	if (function % REDIRECT_BEFORE)
+		return -EINVAL;
+	spin_lock(&text->lock);
+	error = redirect(text, code, put, function, stub);
 	spin_unlock(&text->lock);
 	return error;
 }

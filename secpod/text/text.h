@@ -75,6 +75,16 @@ void text_measure(struct text *text, uint64_t va, const void *page);
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count);
 
+/*
+ * text_redirect - the function at function (linear, a multiple of 16) goes to stub from now on (redirect.h).
+ * put: count bytes at va, in one aligned word of 8, by one store; result as that of write().
+ * Result: 0; -ENOENT: it is none of those known; -EBUSY: it is patched; -EINVAL: too far away, or no multiple of 16;
+ * -ENOMEM; and what put() returns: then it goes where it went.
+ */
+typedef int (*text_put)(void *context, uint64_t va, const uint8_t *bytes, uint32_t count);
+int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
+		  uint64_t stub);
+
 /* text_forget - code of another origin comes to the page at va: what was patched there is of no matter. */
 void text_forget(struct text *text, uint64_t va);
 

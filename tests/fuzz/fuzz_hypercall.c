@@ -118,6 +118,11 @@ static bool end_process(void)
 				return false;
 		}
 	}
+	/* Not to be taken back. */
+	for (uint64_t i = 0; i < w->paging.shown_pages; i++) {
+		if (w->paging.shown[i])
+			return false;
+	}
 	if (pw_load(w, 0, w->swapper))
 		return false;
 	paging_roots_trim(&w->paging, &w->cpu[0]);
@@ -142,7 +147,8 @@ static bool end_process(void)
 
 static bool is_request(uint32_t number)
 {
-	return number >= SECPOD_CALL_PT_SET && number <= SECPOD_CALL_UNPIN;
+	return number == SECPOD_CALL_SETUP ||
+	       (number >= SECPOD_CALL_PT_SET && number <= SECPOD_CALL_UNPIN);
 }
 
 static uint64_t some_target(uint64_t word)
@@ -182,6 +188,10 @@ static void make_request(struct hypercall *call, uint32_t number)
 		call->rdx = call->rdx % (1ULL << 48) & PAGE_MASK;
 		call->r10 = call->r10 & 1 ? 1ULL << (call->r10 >> 1) % 64 : 0;
 		return;
+	case SECPOD_CALL_SETUP:
+		call->rdi &= 1;
+		call->rsi = some_target(call->rsi);
+		break;
 	case SECPOD_CALL_UNPIN:
 		call->rdi = some_target(call->rdi);
 		call->rsi = call->rsi & 1 ? some_target(call->rsi) : 0;

@@ -46,6 +46,11 @@ static bool discard(void)
 	return madvise(region, REGION, MADV_DONTNEED) == 0;
 }
 
+static bool protect(void)
+{
+	return mprotect(region, REGION, PROT_READ) == 0;
+}
+
 static bool touched_pages(void)
 {
 	return small_pages() && touch();
@@ -227,6 +232,7 @@ int bench_paging_main(void)
 		{"1022 anonymous faults", touch, small_pages, unmap},
 		{"1024 COW faults", touch, file_pages, unmap_file},
 		{"1024 pages unmapped", discard, touched_pages, unmap},
+		{"1024 pages of mprotect", protect, touched_pages, unmap},
 		{"8 THP faults", touch_huge, huge_pages, unmap_huge},
 		{"100 fork+exit", small_forks, NULL, NULL},
 		{"10 fork+exit of 16 MiB", large_forks, large_process, end_large},

@@ -44,6 +44,8 @@ int phases_main(void);
 int requests_main(void);
 int features_main(void);
 int support_main(void);
+int tier_a1_main(void);
+int tier_a2_main(void);
 
 /* phase_main - one phase of phases_main() or features_main(). */
 int phase_main(const char *name);

@@ -168,6 +168,8 @@ static const struct part parts[] = {
 	{"phases", phases_main, true},
 	/* What comes after it has the module loaded. */
 	{"support", support_main, true},
+	{"tier-a1", tier_a1_main, true},
+	{"tier-a2", tier_a2_main, true},
 	{"requests", requests_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},

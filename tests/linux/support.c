@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
 
 #define MODULE "secpod"
 #define PARAMETERS "log_interval=50"
+#define WITHOUT_REDIRECTION PARAMETERS " redirect=0"
+#define FUNCTIONS 5
+#define PAGES 1024u
 #define COUNTERS "/sys/kernel/secpod/"
 #define MSR_CSTAR 0xc0000083u
 #define TEXT_SIZE 16384u
@@ -157,20 +161,71 @@ static int program_alone(void)
 	return 0;
 }
 
+/* Before anything of it is done: the kernel log says who refused. */
+static int hibernation(void)
+{
+	int state = open("/sys/power/state", O_WRONLY | O_CLOEXEC);
+
+	CHECK(state >= 0);
+	errno = 0;
+	CHECK(write(state, "disk", 4) < 0 && errno == EPERM);
+	return close(state);
+}
+
+static int parts(void)
+{
+	CHECK(hibernation() == 0);
+	CHECK(device() == 0);
+	CHECK(counters() == 0);
+	CHECK(program() == 0);
+	return 0;
+}
+
+/* Taking write access from pages, each of them mapped by an entry of its own: exits. 0: not counted. */
+static uint64_t exits_of_mprotect(void)
+{
+	uint8_t *memory = anonymous(PAGES * PAGE, HUGE);
+	uint64_t before, after;
+
+	if (!memory || madvise(memory, PAGES * PAGE, MADV_NOHUGEPAGE))
+		return 0;
+	stamp(memory, PAGES, 1);
+	if (!guest_stat(SECPOD_STAT_EXITS, &before) || mprotect(memory, PAGES * PAGE, PROT_READ) ||
+	    !guest_stat(SECPOD_STAT_EXITS, &after) || !stamped(memory, PAGES, 1) ||
+	    mprotect(memory, PAGES * PAGE, PROT_READ | PROT_WRITE))
+		return 0;
+	stamp(memory, PAGES, 2);
+	return stamped(memory, PAGES, 2) && !munmap(memory, PAGES * PAGE) ? after - before : 0;
+}
+
+static int redirected(void)
+{
+	uint64_t exits;
+
+	CHECK(get_number(COUNTERS "redirected") == FUNCTIONS);
+	/* The kernel's functions lead into it. */
+	CHECK(unload_module(MODULE) == -EWOULDBLOCK);
+	exits = exits_of_mprotect();
+	CHECK(exits > 0 && exits < PAGES + PAGES / 10);
+	printf("GUEST: support: mprotect of %u pages, exits %llu\n", PAGES,
+	       (unsigned long long)exits);
+	return 0;
+}
+
 static int under_secpod(void)
 {
 	CHECK(program_alone() == 0);
 	CHECK(load_module("msr", "", true) == 0);
-	for (int round = 0; round < 2; round++) {
-		CHECK(load_module(MODULE, PARAMETERS, false) == 0);
-		CHECK(device() == 0);
-		CHECK(counters() == 0);
-		CHECK(program() == 0);
-		/* It can go, and come again. */
-		CHECK(unload_module(MODULE) == 0);
-		CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
-	}
-	return load_module(MODULE, PARAMETERS, false);
+	CHECK(load_module(MODULE, WITHOUT_REDIRECTION, false) == 0);
+	CHECK(parts() == 0);
+	CHECK(get_number(COUNTERS "redirected") == 0);
+	CHECK(exits_of_mprotect() > PAGES + PAGES / 2);
+	/* It can go, and come again. */
+	CHECK(unload_module(MODULE) == 0);
+	CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
+	CHECK(load_module(MODULE, PARAMETERS, false) == 0);
+	CHECK(parts() == 0);
+	return redirected();
 }
 
 /* The module has nothing to do, and says so; nothing is left of it. */
@@ -181,6 +236,19 @@ static int without(void)
 	CHECK(load_module(MODULE, "", false) == -ENODEV);
 	CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
 	CHECK(RUN(text, (char *)"status") == 3 && RUN(text, (char *)"selftest") == 3);
+	return 0;
+}
+
+/* The module alone, for what comes after it: whole ranges by request, and single entries too. */
+int tier_a1_main(void)
+{
+	return load_module(MODULE, WITHOUT_REDIRECTION, false);
+}
+
+int tier_a2_main(void)
+{
+	CHECK(load_module(MODULE, PARAMETERS, false) == 0);
+	CHECK(get_number(COUNTERS "redirected") == FUNCTIONS);
 	return 0;
 }
 

@@ -54,12 +54,13 @@ unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code origin root activate lock pair \
-	request) secpod/text/text.c secpod/text/patch.c secpod/text/code_list.c secpod/text/sha256.c \
+	request shown) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_list.c secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
 	$(unit_paging_sources)
 unit_paging_request := $(unit_hypercall)
 unit_paging_basic := $(unit_paging_sources)
+unit_paging_shown := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)
 unit_paging_short := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
@@ -74,7 +75,9 @@ unit_paging_code := $(unit_paging_sources)
 unit_sha256 := secpod/text/sha256.c
 unit_code_list := secpod/text/code_list.c secpod/text/sha256.c
 unit_patch := secpod/text/patch.c
-unit_kernel_text := secpod/text/text.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c
+unit_kernel_text := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/sha256.c vmm/page_pool.c \
+	tests/unit/text_world.c
+unit_redirect := $(unit_kernel_text)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c
 unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c

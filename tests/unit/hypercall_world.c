@@ -49,6 +49,15 @@ static void caller(void *context, struct secpod_record *record)
 	*record = world->caller;
 }
 
+static int redirect(void *context, uint64_t function, uint64_t stub)
+{
+	struct hypercall_world *world = context;
+
+	world->redirected[0] = function;
+	world->redirected[1] = stub;
+	return world->redirect_error;
+}
+
 static int on_active(void *context)
 {
 	struct hypercall_world *world = context;
@@ -83,7 +92,7 @@ void hypercall_world_open(struct hypercall_world *world)
 		abort();
 	phase_init(&world->phase, hooks, sizeof(hooks) / sizeof(hooks[0]), world);
 	world->hypercalls = (struct hypercalls){
-		.machine = {world, is_guest_memory, write_guest, stats, caller},
+		.machine = {world, is_guest_memory, write_guest, stats, caller, redirect},
 		.phase = &world->phase,
 		.policy = &world->policy,
 		.log = &world->log,

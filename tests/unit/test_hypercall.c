@@ -106,8 +106,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 1", 1, 0, 0, 0, 0, -SECPOD_ENOSYS},
-		{"unknown number 10", 10, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 11", 11, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -167,6 +166,11 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"ACTIVATE: second argument", SECPOD_CALL_ACTIVATE, 0, 1, 0, 0, -SECPOD_EINVAL},
 		{"LOCK: before ACTIVE", SECPOD_CALL_LOCK, 0, 0, 0, 0, -SECPOD_EPERM},
 		{"LOCK: second argument", SECPOD_CALL_LOCK, 0, 1, 0, 0, -SECPOD_EINVAL},
+
+		{"SETUP: third argument", SECPOD_CALL_SETUP, 0, 0x1000, 1, 0, -SECPOD_EINVAL},
+		{"SETUP: before ACTIVE", SECPOD_CALL_SETUP, 0, 0x1000, 0, 0, -SECPOD_EPERM},
+		{"REDIRECT: third argument", SECPOD_CALL_REDIRECT, 0, 0, 1, 0, -SECPOD_EINVAL},
+		{"REDIRECT: before ACTIVE", SECPOD_CALL_REDIRECT, 0, 0, 0, 0, -SECPOD_EPERM},
 
 		{"PT_SET: third argument", SECPOD_CALL_PT_SET, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
 		{"PT_SET: before ACTIVE", SECPOD_CALL_PT_SET, 0x1000, 0, 0, 0, -SECPOD_EPERM},
@@ -254,7 +258,7 @@ static void the_policy_says_what_a_refusal_leads_to(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct hypercall c = {.rax = SECPOD_HYPERCALL | 1};
+		struct hypercall c = {.rax = SECPOD_HYPERCALL | 11};
 		uint64_t before = recorded();
 
 		w.policy.answer[SECPOD_RULE_HYPERCALL] = rows[i].answer;
@@ -425,7 +429,8 @@ static void requests_need_paging_delegation(void **state)
 {
 	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
 					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
-					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN};
+					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
+					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -434,6 +439,36 @@ static void requests_need_paging_delegation(void **state)
 		w.hypercalls.paging = i % 2 ? &off : NULL;
 		assert_int_equal(call(numbers[i / 2], 0x1000, 0x1000, 0, 0), -SECPOD_EPERM);
 		assert_int_equal(recorded(), i + 1);
+	}
+}
+
+static void redirect_is_the_machine_s_to_answer(void **state)
+{
+	static const struct {
+		int error;
+		int64_t result;
+		bool malformed;
+	} rows[] = {
+		{0, 0, false},
+		{-ENOENT, -SECPOD_ENOENT, false},
+		{-EBUSY, -SECPOD_EBUSY, false},
+		{-EINVAL, -SECPOD_EINVAL, true},
+		{-ENOMEM, -SECPOD_ENOMEM, false},
+	};
+	struct paging on = {.active = true};
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	w.hypercalls.paging = &on;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+
+		w.redirect_error = rows[i].error;
+		assert_int_equal(call(SECPOD_CALL_REDIRECT, 0x1000 + i, 0x2000 + i, 0, 0),
+				 rows[i].result);
+		assert_int_equal(w.redirected[0], 0x1000 + i);
+		assert_int_equal(w.redirected[1], 0x2000 + i);
+		assert_int_equal(recorded() - before, rows[i].malformed);
 	}
 }
 
@@ -480,6 +515,7 @@ int main(void)
 		WITH_WORLD(activate_and_lock_take_the_steps),
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
+		WITH_WORLD(redirect_is_the_machine_s_to_answer),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 

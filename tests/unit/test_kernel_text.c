@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stores to the kernel's text as Linux makes them, and as it does not. */
-#include "secpod/text/text.h"
+#include "tests/unit/text_world.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,16 +10,9 @@
 
 #include <cmocka.h>
 
-#define BEGIN 0xffffffff81000000ULL
-#define PAGES 4u
-#define POOL_PAGES 64u
 #define SITE (BEGIN + 0x100)
 #define EDGE (BEGIN + PAGE_SIZE - 2)
 
-static struct page_pool pool;
-static struct text text;
-static uint8_t *memory;
-static uint8_t image[PAGES * PAGE_SIZE];
 static uint32_t writes;
 static int write_error;
 
@@ -30,15 +23,6 @@ static struct {
 	uint32_t count;
 } now;
 
-static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
-{
-	(void)context;
-	if (va < BEGIN || va - BEGIN + len > sizeof(image))
-		return -EFAULT;
-	memcpy(to, image + (va - BEGIN), len);
-	return 0;
-}
-
 static int write_code(void *context)
 {
 	(void)context;
@@ -47,12 +31,6 @@ static int write_code(void *context)
 	memcpy(image + (now.va - BEGIN), now.bytes, now.count);
 	writes++;
 	return 0;
-}
-
-static bool is_code(void *context, uint64_t va)
-{
-	(void)context;
-	return va >= BEGIN && va < BEGIN + sizeof(image);
 }
 
 static const struct text_code code = {read_code, write_code, is_code, NULL};
@@ -68,18 +46,11 @@ static int store(uint64_t va, const void *bytes, uint32_t count)
 static int open_text(void **state)
 {
 	(void)state;
-	memory = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
-	assert_non_null(memory);
-	assert_int_equal(page_pool_init(&pool, (uint64_t)(uintptr_t)memory, POOL_PAGES * PAGE_SIZE),
-			 0);
-	assert_int_equal(text_init(&text, &pool), 0);
-	assert_int_equal(text_measure_begin(&text, BEGIN, sizeof(image)), 0);
-	memset(image, 0x48, sizeof(image));
+	text_world_open(0x48);
 	memcpy(image + 0x100, "\x0f\x1f\x44\x00\x00", 5);
 	image[0x200] = 0xf0;
 	memcpy(image + PAGE_SIZE - 2, "\x0f\x1f\x44\x00\x00", 5);
-	for (uint32_t i = 0; i < PAGES - 1; i++)
-		text_measure(&text, BEGIN + i * PAGE_SIZE, image + i * PAGE_SIZE);
+	measure(PAGES - 1);
 	writes = 0;
 	write_error = 0;
 	return 0;
@@ -88,17 +59,8 @@ static int open_text(void **state)
 static int close_text(void **state)
 {
 	(void)state;
-	free(memory);
+	text_world_close();
 	return 0;
-}
-
-/* Is the page what was measured, but for admitted patches? */
-static int verified(uint64_t va)
-{
-	static uint8_t page[PAGE_SIZE];
-
-	memcpy(page, image + ((va & PAGE_MASK) - BEGIN), PAGE_SIZE);
-	return text_verify(&text, va, page);
 }
 
 static void patch(uint64_t va, const uint8_t *bytes)
@@ -242,7 +204,7 @@ static void without_room_nothing_is_opened(void **state)
 	int error = 0;
 
 	(void)state;
-	while (page_pool_alloc(&pool))
+	while (page_pool_alloc(text.pool))
 		continue;
 	for (; !error && va < BEGIN + sizeof(image); va++)
 		error = store(va, "\xcc", 1);

@@ -183,7 +183,9 @@ static uint64_t memory_for(uint64_t ram)
 	const uint64_t infos = (frames / 50 + TABLE_INFO_PER_PAGE - 1) / TABLE_INFO_PER_PAGE;
 	const uint64_t ept = ram / SIZE_2M + (ram + SIZE_1G - 1) / SIZE_1G + 2;
 
-	return frames_bytes(ram) + table_infos_bytes(frames) + (infos + ept) * PAGE_SIZE;
+	return frames_bytes(ram) + table_infos_bytes(frames) +
+	       shown_bytes((frames + SECPOD_SETUP_FRAMES - 1) / SECPOD_SETUP_FRAMES) +
+	       (infos + ept) * PAGE_SIZE;
 }
 
 static void metadata_and_ept_stay_within_their_share(void **state)
