@@ -3,7 +3,8 @@
 
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
 by itself is no test. With SecPod each must be refused, the refusal be on record, in the log or on the serial line, every
-refusal on record be by a rule that the attack names, and the machine be alive after the last of them.
+refusal on record be by a rule that the attack names, and the machine be alive after the last of them. An attack that names
+no rule must have no effect, and leave no record.
 Used by run-attacks and system-tests.
 """
 
@@ -132,7 +133,7 @@ def fault(without, within, cpus):
     others = within.recorded - set(within.rules)
     if others:
         return "on record as " + ",".join(sorted(others))
-    if without.verdict == "succeeded" and not within.recorded:
+    if without.verdict == "succeeded" and within.rules != [""] and not within.recorded:
         return "not on record"
     return None
 

@@ -129,18 +129,18 @@ void attack_wait(void)
 }
 EXPORT_SYMBOL_GPL(attack_wait);
 
-/* LOG_READ; without SecPod it would be no instruction. Result: records, or a negative error. */
-static long read_log(struct secpod_record *records)
+long attack_hypercall(u32 number, u64 first, u64 second, u64 third, u64 fourth)
 {
-	long count = SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ;
-	register u64 fourth asm("r10") = 0;
+	long result = SECPOD_HYPERCALL | number;
+	register u64 last asm("r10") = fourth;
 
 	asm volatile("vmcall"
-		     : "+a"(count)
-		     : "D"(virt_to_phys(records)), "S"(LOG_ROOM), "d"(0ul), "r"(fourth)
+		     : "+a"(result), "+d"(third)
+		     : "D"(first), "S"(second), "r"(last)
 		     : "memory", "cc");
-	return count;
+	return result;
 }
+EXPORT_SYMBOL_GPL(attack_hypercall);
 
 /* The rules by which something was refused since the last time, a bit each. */
 static u64 recorded_rules(void)
@@ -154,7 +154,8 @@ static u64 recorded_rules(void)
 	records = (struct secpod_record *)get_zeroed_page(GFP_KERNEL);
 	if (!records)
 		return 0;
-	while ((count = read_log(records)) > 0)
+	while ((count = attack_hypercall(SECPOD_CALL_LOG_READ, virt_to_phys(records), LOG_ROOM, 0,
+					 0)) > 0)
 		for (long i = 0; i < count; i++)
 			if (records[i].answer >= SECPOD_ANSWER_DENY)
 				rules |= 1ull << records[i].rule;
