@@ -25,7 +25,7 @@ extern uint64_t user_secure_size;
 
 struct user_attack {
 	const char *name;
-	const char *rules;	/* of SecPod that refuse it, separated by commas */
+	const char *rules;	/* as of struct attack */
 	bool (*possible)(void); /* NULL: always */
 	int (*attempt)(void);	/* 0, or a negative errno when it could not be prepared */
 	bool (*effect)(void);

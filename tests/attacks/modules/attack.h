@@ -20,7 +20,10 @@
 
 struct attack {
 	const char *name;
-	/* Names of the rules of SecPod by which it may be refused, separated by commas. */
+	/*
+	 * Names of the rules of SecPod by which it may be refused, separated by commas; "": nothing is refused,
+	 * and yet it has no effect.
+	 */
 	const char *rules;
 	/* Whether the CPU has what the attack misuses, as far as CPUID tells; NULL: every CPU has. */
 	bool (*possible)(void);
@@ -69,6 +72,9 @@ bool attack_under_secpod(void);
  * Result: 0 with first byte and size, -ENOENT.
  */
 int attack_secure_space(u64 *base, u64 *size);
+
+/* attack_hypercall - a call of SecPod (SECPOD_CALL_*); without it no instruction. Result: the call's. */
+long attack_hypercall(u32 number, u64 first, u64 second, u64 third, u64 fourth);
 
 /* attack_symbol - address of any symbol of the kernel, exported or not; 0 when there is none. */
 unsigned long attack_symbol(const char *name);

@@ -161,18 +161,18 @@ void attack_wait(void)
 }
 EXPORT_SYMBOL_GPL(attack_wait);
 
-/* LOG_READ; without SecPod it would be no instruction. Result: records, or a negative error. */
-static long read_log(struct secpod_record *records)
+long attack_hypercall(u32 number, u64 first, u64 second, u64 third, u64 fourth)
 {
-	long count = SECPOD_HYPERCALL | SECPOD_CALL_LOG_READ;
-	register u64 fourth asm("r10") = 0;
+	long result = SECPOD_HYPERCALL | number;
+	register u64 last asm("r10") = fourth;
 
 	asm volatile("vmcall"
-		     : "+a"(count)
-		     : "D"(virt_to_phys(records)), "S"(LOG_ROOM), "d"(0ul), "r"(fourth)
+		     : "+a"(result), "+d"(third)
+		     : "D"(first), "S"(second), "r"(last)
 		     : "memory", "cc");
-	return count;
+	return result;
 }
+EXPORT_SYMBOL_GPL(attack_hypercall);
 
 /* The rules on record since the last time, a bit each, by what was done. */
 static void recorded_rules(u64 rules[SECPOD_ANSWER_COUNT])
@@ -185,7 +185,8 @@ static void recorded_rules(u64 rules[SECPOD_ANSWER_COUNT])
 	records = (struct secpod_record *)get_zeroed_page(GFP_KERNEL);
 	if (!records)
 		return;
-	while ((count = read_log(records)) > 0)
+	while ((count = attack_hypercall(SECPOD_CALL_LOG_READ, virt_to_phys(records), LOG_ROOM, 0,
+					 0)) > 0)
 		for (long i = 0; i < count; i++)
 			rules[records[i].answer] |= 1ull << records[i].rule;
 	free_page((unsigned long)records);

@@ -31,7 +31,7 @@ bool attack_store(u64 *to, u64 value)
 		     : [fault] "+r"(fault)
 		     : [value] "r"(value), [to] "r"(to)
 		     : "memory", "cc");
-	return !fault;
+	return !fault && !((READ_ONCE(*to) ^ value) & ~(u64)(_PAGE_ACCESSED | _PAGE_DIRTY));
 }
 EXPORT_SYMBOL_GPL(attack_store);
 

@@ -58,7 +58,10 @@ void *attack_page(unsigned int order);
  */
 u64 *attack_slot(unsigned long address, unsigned int level, unsigned int *ends);
 
-/* attack_store - one plain 64-bit store. Result: whether it raised no exception. */
+/*
+ * attack_store - one plain 64-bit store. Result: whether it raised no exception, and the value is there, but for
+ * the CPU's own flags.
+ */
 bool attack_store(u64 *to, u64 value);
 
 /* attack_flush - no CPU has anything cached of what was mapped. */

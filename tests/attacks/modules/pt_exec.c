@@ -8,7 +8,7 @@
 
 #include <linux/io.h>
 
-#define WAYS 4
+#define WAYS 6
 
 static unsigned int done;
 static void *code;
@@ -71,7 +71,8 @@ static int attempt(void)
 	in_area(area);
 	in_direct_map();
 	in_lower_half(virt_to_phys(code) | ATTACK_CODE, 1, 0);
-	in_lower_half(virt_to_phys(code) | ATTACK_CODE | _PAGE_USER, ATTACK_LEVELS, _PAGE_USER);
+	for (unsigned int level = 2; level <= ATTACK_LEVELS; level++)
+		in_lower_half(virt_to_phys(code) | ATTACK_CODE | _PAGE_USER, level, _PAGE_USER);
 	return 0;
 }
 

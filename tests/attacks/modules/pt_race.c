@@ -126,5 +126,6 @@ static bool effect(void)
 	return attack_tries(done, KINDS);
 }
 
-static const struct attack pt_race = {"pt_race", "kernel-exec", NULL, attempt, effect, NULL};
+static const struct attack pt_race = {
+	"pt_race", "kernel-exec,page-table-type", NULL, attempt, effect, NULL};
 ATTACK_MODULE(pt_race);

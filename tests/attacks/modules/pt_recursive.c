@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Page tables at two levels: a root that references itself, a table of level 2 that does, and one of level 1
- * in the place of one of level 2. Each makes a table, or what it maps, writable as memory.
+ * Page tables at two levels: a root that references itself, tables of level 2 that do, a program's and the
+ * kernel's, and one of level 1 in the place of one of level 2. Each makes a table, or what it maps, writable as memory.
  */
 #include "attack.h"
 #include "attack_tables.h"
@@ -9,7 +9,7 @@
 #include <linux/io.h>
 #include <linux/uaccess.h>
 
-#define WAYS 3
+#define WAYS 4
 #define MARK 0x5ec90d0000000000ull /* not present */
 /* Of the entries of a table that nothing else uses. */
 #define INDEX 300
@@ -61,6 +61,22 @@ static void level_2_in_itself(void)
 	attack_link_user(NULL);
 }
 
+static void level_2_of_kernel(void)
+{
+	const unsigned long area = attack_area();
+	u64 *slot = attack_slot(area, 2, NULL);
+	const unsigned long at = attack_index(area, 2);
+	u64 *table = slot - at, *alias = (u64 *)(area + (at << PAGE_SHIFT));
+
+	/* In the table that it maps as a page it is the present one of level 2. */
+	if (attack_store(slot, virt_to_phys(table) | (ATTACK_TABLE & ~(u64)_PAGE_USER))) {
+		attack_flush();
+		if (READ_ONCE(alias[at]) == READ_ONCE(*slot) && attack_store(&alias[at], 0))
+			done += !READ_ONCE(*slot);
+	}
+	attack_link(NULL);
+}
+
 static void level_1_for_2(void)
 {
 	u64 *table = attack_page(0), *data = attack_page(0), *target = attack_page(0), *slot;
@@ -80,8 +96,11 @@ static void level_1_for_2(void)
 
 static int attempt(void)
 {
+	if (!attack_area())
+		return -ENOMEM;
 	root_in_root();
 	level_2_in_itself();
+	level_2_of_kernel();
 	level_1_for_2();
 	return 0;
 }

@@ -3,11 +3,7 @@
  * A patch of kernel text as text_poke() makes it, in its address space and with interrupts off, but by other
  * instructions than the kernel's.
  */
-#include "attack.h"
-
-#include <linux/pgtable.h>
-#include <linux/sched.h>
-#include <linux/vmalloc.h>
+#include "poke.h"
 
 /* A byte that Linux may well put there. */
 #define INT3 0xcc
@@ -20,49 +16,27 @@ asm(".pushsection .text\n"
     ".popsection\n");
 extern u8 text_alias_site[];
 
-static pte_t *entry_of(struct mm_struct *mm, unsigned long address)
+static void *store(void *to, const void *from, size_t len)
 {
-	pud_t *pud = pud_offset(p4d_offset(pgd_offset_pgd(mm->pgd, address), address), address);
-	pmd_t *pmd;
-
-	if (pud_none(*pud))
-		return NULL;
-	pmd = pmd_offset(pud, address);
-	return pmd_none(*pmd) ? NULL : pte_offset_kernel(pmd, address);
-}
-
-static void store(struct mm_struct *mm, pte_t *entry, unsigned long address)
-{
-	unsigned long flags, cr3;
 	unsigned int fault = 1;
-	pgprot_t protection = __pgprot(pgprot_val(PAGE_KERNEL) & ~_PAGE_GLOBAL);
 
-	local_irq_save(flags);
-	WRITE_ONCE(*entry, pfn_pte(vmalloc_to_pfn(text_alias_site), protection));
-	cr3 = attack_read_cr3();
-	attack_write_cr3(__pa(mm->pgd));
+	(void)len;
 	asm volatile(ATTACK_TRY("movb %[value], (%[to])")
 		     : [fault] "+r"(fault)
-		     : [to] "r"(address + offset_in_page(text_alias_site)), [value] "i"(INT3)
+		     : [to] "r"(to), [value] "q"(*(const u8 *)from)
 		     : "memory");
-	WRITE_ONCE(*entry, __pte(0));
-	attack_write_cr3(cr3);
-	local_irq_restore(flags);
+	return to;
 }
 
 static int attempt(void)
 {
-	struct mm_struct **mm = (void *)attack_symbol("poking_mm");
-	unsigned long *address = (void *)attack_symbol("poking_addr");
-	pte_t *entry;
+	const u8 int3 = INT3;
+	struct poke poke;
+	int result = poke_find(&poke);
 
-	if (!mm || !address)
-		return -ENOENT;
-	entry = entry_of(*mm, *address);
-	if (!entry)
-		return -ENOENT;
-	store(*mm, entry, *address);
-	return 0;
+	if (!result)
+		poke_store(&poke, text_alias_site, &int3, sizeof(int3), store);
+	return result;
 }
 
 static bool effect(void)
