@@ -302,6 +302,9 @@ static bool changes_locked(const struct slow_place *place, uint64_t old, uint64_
 	/* The CPU entry area has entries of a root for itself. */
 	if (overlaps(place, 0xfffffe0000000000ULL, 0xfffffe8000000000ULL))
 		return true;
+	/* Firmware's region has its own tables below the last one. */
+	if (overlaps(place, 0xffffffef00000000ULL, 0xffffffff00000000ULL))
+		return true;
 	return overlaps(place, PW_IMAGE, IMAGE_END) && changes_image(place, old, next);
 }
 
