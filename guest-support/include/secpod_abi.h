@@ -108,7 +108,8 @@
 	X(SYSCALL_MSR, "syscall-msr", "changes to LSTAR, STAR, CSTAR, FMASK, SYSENTER_*")          \
 	X(PAT, "pat", "changes to IA32_PAT")                                                       \
 	X(DEBUG_MSR, "debug-msr", "branch trace and trace messages of DEBUGCTL, the DS area")      \
-	X(MEMORY_MSR, "memory-msr", "registers by which the CPU writes physical memory (PT, HFI)") \
+	X(MEMORY_MSR, "memory-msr",                                                                \
+	  "registers by which the CPU writes physical memory (PT, HFI, RAR)")                      \
 	X(APIC_BASE, "apic-base", "moving the local APIC's page")                                  \
 	X(MTRR, "mtrr", "memory types over the secure space")                                      \
 	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \

@@ -48,6 +48,7 @@ unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
 unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c vmx/msr_policy.c
+unit_register_tables := secpod/register_policy.c secpod/register_tables.c
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
