@@ -25,9 +25,6 @@
  */
 #define MODULES_BEGIN 0xffffffffa0000000ULL
 #define MODULES_END 0xffffffffff000000ULL
-/* In the tree for firmware calls only. Same document: EFI region mapping space. */
-#define EFI_BEGIN 0xffffffef00000000ULL
-#define EFI_END 0xffffffff00000000ULL
 
 /* Bits no rule asks about. 62:52 are ignored or protection keys, which only take away. */
 #define HARMLESS (PTE_A | PTE_D | PTE_G | 0x7ffULL << 52 | 7ULL << 9)

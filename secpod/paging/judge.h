@@ -9,6 +9,10 @@
 
 #include "secpod/paging/paging.h"
 
+/* Where firmware is called. Documentation/arch/x86/x86_64/mm.rst: EFI region mapping space. */
+#define EFI_BEGIN 0xffffffef00000000ULL
+#define EFI_END 0xffffffff00000000ULL
+
 /* The place of an entry. */
 struct pte_place {
 	uint32_t level; /* of the table it lies in */

@@ -67,7 +67,9 @@ int paging_lock(struct paging *paging)
 	if (!paging->active)
 		return -EPERM;
 	paging->locked_range[0] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
-	paging->locked_ranges = 1;
+	/* Complete since boot, in a tree of its own; its code may be writable. */
+	paging->locked_range[1] = (struct paging_range){EFI_BEGIN, EFI_END};
+	paging->locked_ranges = PAGING_RANGES;
 	/* Before any table is looked at: one that is made meanwhile is judged by all the rules. */
 	__atomic_store_n(&paging->locked, true, __ATOMIC_SEQ_CST);
 	for (uint64_t i = 0; !error && i < paging->frames.count; i++) {

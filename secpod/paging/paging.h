@@ -79,8 +79,11 @@ struct paging_cpu {
 	uint64_t root[PAGING_CPU_ROOTS];
 };
 
-/* Linear addresses whose entries are frozen at LOCK: the CPU entry area. Of the image: judge.c. */
-#define PAGING_RANGES 1u
+/*
+ * Linear addresses whose entries are frozen at LOCK: the CPU entry area, and where firmware is called. Of the
+ * image: judge.c.
+ */
+#define PAGING_RANGES 2u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;

@@ -47,7 +47,7 @@ model: $(MODEL_OUT)/model/model $(MODEL_OUT)/model-threads/model-threads
 
 model-short: $(MODEL_OUT)/model/model
 	@echo "unit: model"
-	$(MODEL_OUT)/model/model --seeds 4 --bursts 20
+	$(MODEL_OUT)/model/model --seed 5 --seeds 4 --bursts 20
 	$(MODEL_OUT)/model/model --seeds 2 --bursts 50 --cpus 4 --threads
 
 unit: model-short

@@ -302,6 +302,9 @@ static bool changes_locked(const struct slow_place *place, uint64_t old, uint64_
 	/* The CPU entry area has entries of a root for itself. */
 	if (overlaps(place, 0xfffffe0000000000ULL, 0xfffffe8000000000ULL))
 		return true;
+	/* Firmware's region has its own tables below the last one. */
+	if (overlaps(place, 0xffffffef00000000ULL, 0xffffffff00000000ULL))
+		return true;
 	return overlaps(place, PW_IMAGE, IMAGE_END) && changes_image(place, old, next);
 }
 
@@ -335,6 +338,22 @@ static uint64_t rules_of_lock(const struct slow_place *place, uint64_t old, uint
 	if (bends(place, next))
 		broken |= BROKEN(DIRECT_MAP);
 	return broken;
+}
+
+bool slow_stands(const struct slow_place *place, uint64_t entry)
+{
+	const uint64_t *upper = model.world.paging.template[ROOT_KIND_NORMAL];
+
+	if (place->half != HALF_KERNEL)
+		return true;
+	if (place->level == 4 && place->root == ROOT_KIND_SPECIAL)
+		/* The last entry is the firmware's. */
+		return place->index == 511 || !present(entry) ||
+		       slow_same(upper[place->index - 256], entry);
+	if (template_says_no(place, entry) || bends(place, entry))
+		return false;
+	return !leaf(entry, place->level) || !overlaps(place, PW_IMAGE, IMAGE_END) ||
+	       frames_of(place, entry).first == (place->va - PW_IMAGE + PW_IMAGE_GPA) >> 12;
 }
 
 uint64_t slow_rules(const struct slow_place *place, uint64_t old, uint64_t next)

@@ -77,6 +77,8 @@ static void run_burst(void)
 	else
 		burst_one();
 	reference_check(short_of_memory);
+	if (!model.locked)
+		reference_lock();
 	if (short_of_memory) {
 		machine_memory(ALL_MEMORY);
 		settle_all();

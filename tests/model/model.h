@@ -151,6 +151,9 @@ struct slow_place {
 /* slow_rules - the rules that next breaks where old was, a bit for each SECPOD_RULE_*. */
 uint64_t slow_rules(const struct slow_place *place, uint64_t old, uint64_t next);
 
+/* slow_stands - may entry, made before LOCK, stay where it is? */
+bool slow_stands(const struct slow_place *place, uint64_t entry);
+
 /* slow_same - do the entries differ in nothing but A, D, G and ignored bits, or are both not present? */
 bool slow_same(uint64_t old, uint64_t next);
 
@@ -180,6 +183,9 @@ uint64_t expect_root(uint64_t frame);
 /* reference_begin - remember what must not change. reference_check - all invariants. */
 void reference_begin(void);
 void reference_check(bool short_of_memory);
+
+/* reference_lock - LOCK finds what must not stay, and nothing else. Afterwards the phase is what it was. */
+void reference_lock(void);
 
 /* reference_end - the guest gives everything up; nothing may be left of it. */
 void reference_end(void);

@@ -371,6 +371,41 @@ void reference_check(bool short_of_memory)
 		MODEL_CHECK(pages_used() == begun.pages, pages_used(), begun.pages);
 }
 
+/* ---- LOCK */
+
+static bool all_stands(uint64_t frame)
+{
+	const struct table_info *info = info_of(frame);
+	const struct slow_place place = {
+		.level = (uint32_t)type_now(frame),
+		.half = (enum table_half)info->half,
+		.root = (enum root_kind)info->root_kind,
+		.va = info->va,
+		.type = type_now,
+	};
+
+	for (uint32_t i = 0; i < PT_ENTRIES; i++) {
+		const struct slow_place at = slow_place_below(&place, i);
+
+		if (!slow_stands(&at, entry_of(frame, i)))
+			return false;
+	}
+	return true;
+}
+
+void reference_lock(void)
+{
+	bool stands = true;
+
+	for (uint64_t frame = 0; frame < PW_FRAMES; frame++) {
+		if (frame_is_table(type_now(frame)))
+			stands = stands && all_stands(frame);
+	}
+	MODEL_CHECK((paging_lock(&model.world.paging) == 0) == stands, stands, 0);
+	MODEL_CHECK(model.world.paging.locked == stands, stands, 0);
+	model.world.paging.locked = false;
+}
+
 /* ---- nothing is left */
 
 static uint64_t clear_entry(void *operand, uint64_t old)

@@ -22,9 +22,9 @@ proof_bounds_store_decode := --unwind 17
 proof_store_emulate := vmx/store_emulate.c vmx/store_string.c
 proof_bounds_store_emulate := --unwind 5 --unwindset main.0:17
 
-# A large leaf has two frames (edge_judge.h); the rules are fifteen.
+# A large leaf has two frames (edge_judge.h); the rules are nineteen.
 proof_judge := secpod/paging/judge.c secpod/paging/frame.c
-proof_bounds_judge := --unwind 4 --unwindset judge_entry.0:20
+proof_bounds_judge := --unwind 4 --unwindset ask.0:24
 
 # A whole table.
 proof_ept_split := ept/ept_tables.c

@@ -284,7 +284,7 @@ static void test_bug_07_validation_that_stops_half_way(void **state)
 
 static void test_bug_08_reference_count_overflow(void **state)
 {
-	const uint64_t slot = user_slot(2), table = memory();
+	const uint64_t slot = user_slot(2), table = memory(), code = module_memory();
 	uint64_t *word = &world->paging.frames.word[table >> PAGE_SHIFT];
 	uint64_t before;
 
@@ -304,6 +304,16 @@ static void test_bug_08_reference_count_overflow(void **state)
 	*word |= FRAME_REFS_MAX << FRAME_REFS_SHIFT;
 	assert_int_equal(pw_load(world, 1, rules_world.process), -EPERM);
 	assert_int_equal(world->last_rule, SECPOD_RULE_PT_ROOT);
+	*word = before;
+
+	/* Code, by a page of its own. */
+	admits(module_slot(), code | PW_KERNEL_RX);
+	word = &world->paging.frames.word[code >> PAGE_SHIFT];
+	before = *word;
+	*word |= FRAME_REFS_MAX << FRAME_REFS_SHIFT;
+	assert_int_equal(pw_poke(world, 0, module_slot(), code | PW_KERNEL_RX), -EPERM);
+	assert_int_equal(world->last_rule, SECPOD_RULE_PT_TYPE);
+	assert_int_equal(refs_at(code), FRAME_REFS_MAX);
 	*word = before;
 	pw_check(world);
 }

@@ -328,6 +328,20 @@ static void test_no_bit_on_the_way_breaks_a_promise(void **state)
 	pw_check(world);
 }
 
+/* As if the monitor lay elsewhere: all other memory there is in one page, some of which is anything. */
+static void test_a_page_of_1_gib_has_nothing_protected(void **state)
+{
+	(void)state;
+	world->paging.secure_base = 2 * SIZE_1G;
+	refuses(user_slot(3), PW_USER_RW | PTE_PS, SECPOD_RULE_USER_MAP);
+	refuses(user_slot(3), PW_USER_RX | PTE_PS, SECPOD_RULE_USER_MAP);
+	refuses(user_slot(3), PW_KERNEL_RW | PTE_PS, SECPOD_RULE_TABLE_ALIAS);
+	refuses(kernel_slot(3), PW_KERNEL_RW | PTE_PS, SECPOD_RULE_TABLE_ALIAS);
+	refuses(kernel_slot(3), PW_KERNEL_RX | PTE_PS, SECPOD_RULE_KERNEL_EXEC);
+	admits(kernel_slot(3), PW_KERNEL_RO | PTE_PS);
+	admits(user_slot(3), SIZE_1G | PW_USER_RW | PTE_PS);
+}
+
 /* ---- supervisor pages of the lower half: Linux patches its text through one */
 
 static void test_page_tables_have_no_supervisor_alias_in_the_lower_half(void **state)
@@ -362,6 +376,12 @@ static void test_firmware_code_is_executed_in_its_place_only(void **state)
 	refuses(kernel_slot(1), code | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
 	refuses(kernel_slot(1), code | PW_KERNEL_RX | PTE_RW, SECPOD_RULE_KERNEL_EXEC);
 	refuses(module_slot(), code | PW_KERNEL_RX | PTE_RW, SECPOD_RULE_KERNEL_EXEC);
+	if (world->paging.locked) {
+		/* Complete by then, and not to be linked from another tree. */
+		refuses(pw_slot(world->swapper, region, 3), memory() | PW_KERNEL_TABLE,
+			SECPOD_RULE_LOCKED_RANGE);
+		return;
+	}
 	assert_int_equal(
 		pw_map(world, 0, world->swapper, region, code | PW_KERNEL_RX, 1, PW_KERNEL_TABLE),
 		0);
@@ -373,10 +393,14 @@ static void test_firmware_code_is_executed_in_its_place_only(void **state)
 		pw_map(world, 0, world->swapper, region - PAGE_SIZE, 0, 1, PW_KERNEL_TABLE), 0);
 	refuses(pw_slot(world->swapper, region - PAGE_SIZE, 1), code | PW_KERNEL_RX,
 		SECPOD_RULE_KERNEL_EXEC);
-	if (!world->paging.locked)
-		admits(build_way(rules_world.special, FIRST_INDEX, 1, 0),
-		       code | PW_KERNEL_RX | PTE_RW);
+	admits(build_way(rules_world.special, FIRST_INDEX, 1, 0), code | PW_KERNEL_RX | PTE_RW);
 	pw_check(world);
+	/* What is there at LOCK stays, and only loses rights. */
+	assert_int_equal(paging_lock(&world->paging), 0);
+	refuses(pw_slot(world->swapper, region, 1), 0, SECPOD_RULE_LOCKED_RANGE);
+	refuses(pw_slot(world->swapper, region, 1) + 24, memory() | PW_KERNEL_RW,
+		SECPOD_RULE_LOCKED_RANGE);
+	admits(pw_slot(world->swapper, region, 1) + 8, code | PW_KERNEL_RO);
 }
 
 static int open_active(void **state)
@@ -403,6 +427,7 @@ int main(void)
 		BOTH(test_no_table_takes_the_mark_of_users_away),
 		TEST(test_no_user_page_in_the_trees_of_firmware, active),
 		BOTH(test_no_bit_on_the_way_breaks_a_promise),
+		BOTH(test_a_page_of_1_gib_has_nothing_protected),
 		BOTH(test_page_tables_have_no_supervisor_alias_in_the_lower_half),
 		BOTH(test_firmware_code_is_executed_in_its_place_only),
 	};
