@@ -138,14 +138,17 @@ struct judged {
 	uint32_t count;
 };
 
-/* As much as there is of it: code may end there. */
-static void read_around(const struct text_code *code, uint64_t va, uint8_t *to)
+/* As much as there is of it: code may end there. Result: how many bytes are code; the others are 0. */
+static uint32_t read_around(const struct text_code *code, uint64_t va, uint8_t *to)
 {
 	const size_t in_page = PAGE_SIZE - (va & ~PAGE_MASK);
 
 	memset(to, 0, PATCH_BYTES);
-	if (code->read(code->context, va, to, PATCH_BYTES) && in_page < PATCH_BYTES)
-		(void)code->read(code->context, va, to, in_page);
+	if (!code->read(code->context, va, to, PATCH_BYTES))
+		return PATCH_BYTES;
+	return in_page < PATCH_BYTES && !code->read(code->context, va, to, in_page)
+		       ? (uint32_t)in_page
+		       : 0;
 }
 
 static struct patch_targets targets_of(const struct text_code *code)
@@ -171,7 +174,7 @@ static struct text_site *new_site(const struct judged *j)
 
 	if (!site)
 		return NULL;
-	read_around(j->code, j->va, site->patch.original);
+	(void)read_around(j->code, j->va, site->patch.original);
 	while ((other = last_in(j->text, j->va + 1, end)) != NULL) {
 		restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
 		end = other->patch.va;
@@ -229,12 +232,14 @@ static int close_site(const struct judged *j, struct text_site *site)
 	uint32_t extent = site->patch.extent > j->count ? site->patch.extent : j->count;
 	uint8_t now[PATCH_BYTES];
 	enum patch_state state;
+	uint32_t known;
 	int error;
 
-	read_around(j->code, j->va, now);
+	known = read_around(j->code, j->va, now);
 	memcpy(now, j->bytes, j->count);
 	state = patch_judge(&site->patch, now, &extent, &targets);
-	if (state == PATCH_REFUSED || meets_another(j, j->va, j->va + extent))
+	/* What lies behind the end of code is not known, and no part of a patch. */
+	if (state == PATCH_REFUSED || extent > known || meets_another(j, j->va, j->va + extent))
 		return -EACCES;
 	error = j->code->write(j->code->context);
 	if (error)

@@ -5,6 +5,7 @@
 #
 #   make model		millions of operations: one thread, threads, and threads under the thread sanitizer
 #   make model-short	the part of it that make unit runs
+#   make model-mutants	what it finds of mistakes that are put in (not part of make test)
 #
 # A run that fails says its seed; with one thread that gives the same run again:
 #   build/tests/model/model/model --seed N --seeds 1
@@ -37,7 +38,7 @@ $(eval $(call model_program,model-threads,$(MODEL_SANITIZE_THREADS)))
 # $(call model_run,program,seeds,arguments)
 model_run = $(MODEL_OUT)/$(1)/$(1) --seed $(MODEL_SEED) --seeds $(shell expr $(2) \* $(MODEL_SCALE)) $(3)
 
-.PHONY: model model-short
+.PHONY: model model-short model-mutants
 model: $(MODEL_OUT)/model/model $(MODEL_OUT)/model-threads/model-threads
 	$(call model_run,model,16,)
 	$(call model_run,model,4,--cpus 2)
@@ -49,5 +50,8 @@ model-short: $(MODEL_OUT)/model/model
 	@echo "unit: model"
 	$(MODEL_OUT)/model/model --seed 5 --seeds 4 --bursts 20
 	$(MODEL_OUT)/model/model --seeds 2 --bursts 50 --cpus 4 --threads
+
+model-mutants: $(MODEL_OUT)/model/model
+	scripts/model-mutants
 
 unit: model-short

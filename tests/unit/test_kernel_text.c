@@ -281,10 +281,24 @@ static void whatever_is_stored_only_sites_change(void **state)
 	assert_true(admitted > 1000);
 }
 
+/* The displacement of a NOP of seven bytes would lie behind the end of code. */
+static void no_patch_goes_beyond_the_end_of_code(void **state)
+{
+	const uint64_t va = BEGIN + sizeof(image) - 5;
+
+	(void)state;
+	assert_int_equal(store(va, "\xcc", 1), 0);
+	assert_int_equal(store(va + 1, "\x1f\x80\x00\x00", 4), 0);
+	assert_int_equal(store(va, "\x0f", 1), -EACCES);
+	assert_int_equal(store(va + 1, "\x1f\x44\x00\x00", 4), 0);
+	assert_int_equal(store(va, "\x0f", 1), 0);
+}
+
 int main(void)
 {
 #define TEXT(test) cmocka_unit_test_setup_teardown(test, open_text, close_text)
 	const struct CMUnitTest tests[] = {
+		TEXT(no_patch_goes_beyond_the_end_of_code),
 		TEXT(a_site_is_patched_and_put_back),
 		TEXT(byte_by_byte_and_across_pages),
 		TEXT(a_probe_stays_armed_beside_another),
