@@ -26,8 +26,10 @@ OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 VGA_ROMS = ("/usr/share/bochs/VGABIOS-lgpl-latest", "/usr/share/vgabios/vgabios.bin")
 
+# The monitor's end.
+PANIC = r"secpod: [^\n]*\bpanic"
 # A machine that said one of these has failed whatever else is expected.
-ALWAYS_FORBIDDEN = (r"Kernel panic", r"\bBUG: ", r"Oops: ", r"GUEST: [^\n]* FAILED", r"secpod: [^\n]*\bpanic")
+ALWAYS_FORBIDDEN = (r"Kernel panic", r"\bBUG: ", r"Oops: ", r"GUEST: [^\n]* FAILED", PANIC)
 
 # What is still read after a forbidden line, so that the log holds the dump that follows it.
 LINGER_SECONDS = 5
