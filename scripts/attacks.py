@@ -83,11 +83,11 @@ def outcomes(text):
 class Run:
     """One machine: without SecPod (cpus=None) or with it."""
 
-    def __init__(self, kernel, cpus):
+    def __init__(self, kernel, cpus, name="attacks"):
         self.kernel = kernel
         self.cpus = cpus
         self.title = "without" if cpus is None else "SecPod, %d CPU%s" % (cpus, "" if cpus == 1 else "s")
-        self.name = "attacks-%s-%s" % (kernel, "bare" if cpus is None else "%dcpu" % cpus)
+        self.name = "%s-%s-%s" % (name, kernel, "bare" if cpus is None else "%dcpu" % cpus)
         self.outcomes = {}
         self.directory = None
         self.wrong = None
@@ -134,9 +134,12 @@ class Run:
 
 
 def fault(without, within, cpus):
-    """None, or what is wrong with an attack that ended as `without` and, on a machine of so many CPUs, `within`."""
+    """
+    None, or what is wrong with an attack that ended as `without` (None: not made there) and, on a machine of so many
+    CPUs, `within`.
+    """
     if within.verdict == "impossible":
-        return None if without.verdict == "impossible" or cpus < BARE_CPUS else "not tried"
+        return None if (without and without.verdict == "impossible") or cpus < BARE_CPUS else "not tried"
     if within.verdict != "refused":
         return within.verdict
     others = within.recorded - set(within.rules)
@@ -152,19 +155,23 @@ def fault(without, within, cpus):
 
 
 class Suite:
-    """All attacks (or only some) on one kernel. lines: the table; failures: how many."""
+    """
+    All attacks (or only some) on one kernel. bare: also on a machine without SecPod; False where another suite
+    has shown what comes of them there. name: of the machines. lines: the table; failures: how many.
+    """
 
-    def __init__(self, kernel, counts=SECPOD_CPUS):
+    def __init__(self, kernel, counts=SECPOD_CPUS, bare=True, name="attacks"):
         self.kernel = kernel
-        self.bare = Run(kernel, None)
-        self.secpod = [Run(kernel, cpus) for cpus in counts]
+        self.bare = Run(kernel, None, name) if bare else None
+        self.secpod = [Run(kernel, cpus, name) for cpus in counts]
+        self.runs = ([self.bare] if bare else []) + self.secpod
         self.lines = []
         self.failures = []
         self.seconds = 0
 
     def make(self, only="all", conf=(), timeout=600, live=False):
         begin = time.monotonic()
-        for run in [self.bare] + self.secpod:
+        for run in self.runs:
             run.boot(only, conf, timeout, live)
             if run.wrong:
                 self.failures.append(run.wrong)
@@ -173,7 +180,7 @@ class Suite:
         return self
 
     def tabulate(self):
-        runs = [self.bare] + self.secpod
+        runs = self.runs
         names = sorted(set().union(*(run.outcomes for run in runs)))
         cells = [[run.of(name).shown() for run in runs] for name in names]
         widths = [max(map(len, [run.title] + [row[column] for row in cells])) for column, run in enumerate(runs)]
@@ -191,9 +198,9 @@ class Suite:
 
     def judge(self, name):
         """What is wrong with this attack, a line each."""
-        without = self.bare.of(name)
+        without = self.bare.of(name) if self.bare else None
         wrong = []
-        if without.verdict not in ("succeeded", "impossible"):
+        if without and without.verdict not in ("succeeded", "impossible"):
             wrong.append("%s: no test: without SecPod %s: %s" % (name, without.verdict, without.detail))
         for run in self.secpod:
             what = fault(without, run.of(name), run.cpus)

@@ -13,8 +13,9 @@ guest_secure := secure
 guest_modes := modes mode_switch
 guest_nmi := nmi
 guest_processors := processors ap_start
+guest_lock := lock
 
-GUEST_NAMES := instructions exceptions nmi secure processors modes
+GUEST_NAMES := instructions exceptions nmi secure processors modes lock
 GUEST_PAYLOADS := $(patsubst %,$(GUEST_OUT)/%.efi,$(GUEST_NAMES))
 
 guest_objects = $(patsubst %,$(GUEST_OUT)/%.o,$(guest_common) $(guest_$(1)) trap_entry) \
