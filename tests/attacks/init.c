@@ -48,7 +48,10 @@ struct user_shared *user_shared;
 uint64_t user_secure_base, user_secure_size;
 
 static const struct user_attack *const user_attacks[] = {
-	&devmem_read, &devmem_write, &devmem_execute, &user_call, &module_unlisted,
+	&devmem_read,
+	&devmem_write,
+	&devmem_execute,
+	&user_call,
 };
 
 static char command_line[LINE_SIZE];

@@ -31,8 +31,7 @@ struct user_attack {
 	bool (*effect)(void);
 };
 
-extern const struct user_attack devmem_read, devmem_write, devmem_execute, user_call,
-	module_unlisted;
+extern const struct user_attack devmem_read, devmem_write, devmem_execute, user_call;
 
 /* user_under_secpod - whether SecPod signs as the hypervisor. */
 bool user_under_secpod(void);
