@@ -218,6 +218,12 @@ DEFINE_TABLE(rtit_bits, RTIT_TABLE);
 	  "hardware feedback writes to a host-physical address, past EPT")
 DEFINE_TABLE(hw_feedback_bits, HW_FEEDBACK_TABLE);
 
+#define RAR_TABLE(X) \
+	X(WHOLE, HIDDEN, SECPOD_RULE_MEMORY_MSR, CLOSED, \
+	  "remote action requests are read, and their results written, at host-physical " \
+	  "addresses, past EPT")
+DEFINE_TABLE(rar_bits, RAR_TABLE);
+
 #define TME_TABLE(X) \
 	X(WHOLE, FORBIDDEN, SECPOD_RULE_MEMORY_MSR, CLOSED, \
 	  "another key for all memory destroys the monitor with it")

@@ -119,6 +119,7 @@
 #define VECTOR_PF 14
 #define VECTOR_AC 17
 #define VECTOR_MC 18
+#define VECTOR_VE 20
 #define VECTOR_CP 21
 
 /* "Extended Control Registers": XCR0 */
@@ -161,6 +162,11 @@
 #define MSR_BIOS_UPDT_TRIG 0x79
 #define MSR_BIOS_SIGN_ID 0x8b
 #define MSR_SMM_MONITOR_CTL 0x9b
+#define MSR_CORE_CAPABILITIES 0xcf
+#define CORE_CAPABILITIES_RAR X86_BIT(1)
+/* Remote action requests: IA32_RAR_CTRL, _ACTION_VECTOR_BASE, _PAYLOAD_TABLE_BASE, _INFO */
+#define MSR_RAR_CTRL 0xed
+#define MSR_RAR_INFO 0xf0
 #define MSR_MTRRCAP 0xfe
 #define MSR_SYSENTER_CS 0x174
 #define MSR_SYSENTER_ESP 0x175
@@ -269,8 +275,10 @@
 #define CPUID_7_ECX_ENQCMD (1u << 29)
 #define CPUID_7_ECX_SGX_LC (1u << 30)
 #define CPUID_7_ECX_PKS (1u << 31)
+#define CPUID_7_EDX_SGX_KEYS (1u << 1)
 #define CPUID_7_EDX_UINTR (1u << 5)
 #define CPUID_7_EDX_PCONFIG (1u << 18)
+#define CPUID_7_EDX_CORE_CAPABILITIES (1u << 30)
 #define CPUID_7_1_EAX_FRED (1u << 17)
 #define CPUID_7_1_EAX_HRESET (1u << 22)
 #define CPUID_7_1_EAX_LASS (1u << 6)

@@ -52,6 +52,9 @@ static const struct control_rule proc2_rules[] = {
 	{PROC2_INVPCID, OPTIONAL, "INVPCID"},
 	{PROC2_XSAVES, OPTIONAL, "XSAVES"},
 	{PROC2_USER_WAIT_PAUSE, OPTIONAL, "WAITPKG"},
+	/* Where there is SGX: #UD, as CPUID shows none. */
+	{PROC2_ENCLS_EXITING, OPTIONAL, "ENCLS exiting"},
+	{PROC2_ENCLV_EXITING, OPTIONAL, "ENCLV exiting"},
 	{PROC2_CONCEAL_FROM_PT, OPTIONAL, "conceal VMX from PT"},
 	/* All CPUs walk one EPT: taken back where one of them lacks it, see vmx_share_mbec(). */
 	{PROC2_MODE_BASED_EXECUTE, OPTIONAL, "mode-based execute control for EPT"},

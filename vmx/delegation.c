@@ -176,8 +176,12 @@ int delegation_activate(void *context)
 
 int delegation_lock(void *context)
 {
+	const int error = vmx.delegating ? paging_lock(&vmx.paging) : 0;
+
 	(void)context;
-	return vmx.delegating ? paging_lock(&vmx.paging) : 0;
+	if (error)
+		log_error("not locked: the page tables are not as LOCKED asks (error %d)", -error);
+	return error;
 }
 
 static void purge_targets(struct vcpu *vcpu, uint64_t root)

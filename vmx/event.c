@@ -16,6 +16,8 @@ static const uint32_t contributory_vectors = VECTOR_BIT(VECTOR_DE) | VECTOR_BIT(
 					     VECTOR_BIT(VECTOR_NP) | VECTOR_BIT(VECTOR_SS) |
 					     VECTOR_BIT(VECTOR_GP) | VECTOR_BIT(VECTOR_CP);
 
+static const uint32_t page_fault_vectors = VECTOR_BIT(VECTOR_PF) | VECTOR_BIT(VECTOR_VE);
+
 static bool in_set(uint32_t set, uint8_t vector)
 {
 	return vector < 32 && (set & VECTOR_BIT(vector));
@@ -74,7 +76,7 @@ enum event_outcome event_combine(struct guest_event first, struct guest_event se
 	uint8_t first_vector = (uint8_t)(first.info & EVENT_VECTOR);
 	uint8_t second_vector = (uint8_t)(second.info & EVENT_VECTOR);
 	uint32_t type = first.info & EVENT_TYPE_MASK;
-	bool second_contributes;
+	bool second_contributes, second_page_fault;
 
 	*deferred = EVENT_NONE;
 	*result = second;
@@ -88,13 +90,14 @@ enum event_outcome event_combine(struct guest_event first, struct guest_event se
 		return EVENT_DELIVER;
 
 	second_contributes = in_set(contributory_vectors, second_vector);
+	second_page_fault = in_set(page_fault_vectors, second_vector);
 	if (first_vector == VECTOR_DF) {
-		if (second_contributes || second_vector == VECTOR_PF)
+		if (second_contributes || second_page_fault)
 			return EVENT_TRIPLE_FAULT;
 		return EVENT_DELIVER;
 	}
 	if ((in_set(contributory_vectors, first_vector) && second_contributes) ||
-	    (first_vector == VECTOR_PF && (second_contributes || second_vector == VECTOR_PF)))
+	    (in_set(page_fault_vectors, first_vector) && (second_contributes || second_page_fault)))
 		*result = event_exception(VECTOR_DF, 0);
 	return EVENT_DELIVER;
 }

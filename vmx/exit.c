@@ -62,6 +62,10 @@ static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_VMFUNC] = {exit_undefined, false, false},
 	[EXIT_REASON_ENCLS] = {exit_undefined, false, false},
 	[EXIT_REASON_PCONFIG] = {exit_undefined, false, false},
+	[EXIT_REASON_ENCLV] = {exit_undefined, false, false},
+	/* No control asks for these: where there is TDX they exit like VMXON. */
+	[EXIT_REASON_SEAMCALL] = {exit_undefined, false, false},
+	[EXIT_REASON_TDCALL] = {exit_undefined, false, false},
 };
 
 static __attribute__((noinline)) void take_vectoring(struct vcpu *vcpu, uint32_t info)

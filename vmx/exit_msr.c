@@ -165,6 +165,10 @@ void exit_rdmsr(struct vcpu *vcpu)
 		error = rdmsr_safe(msr, &value);
 		value = feature_control_view(value);
 		break;
+	case MSR_READ_CORE_CAPABILITIES:
+		error = rdmsr_safe(msr, &value);
+		value = core_capabilities_view(value);
+		break;
 	case MSR_READ_REFUSE:
 		error = -EPERM;
 		break;

@@ -17,10 +17,11 @@ enum launch_feature {
 	LAUNCH_DS,     /* CPUID.01H:EDX[21] */
 	LAUNCH_PEBS,   /* a DS area, and IA32_MISC_ENABLE[12] clear */
 	LAUNCH_HFI,    /* CPUID.06H:EAX[19] */
+	LAUNCH_RAR,    /* CPUID.(07H,0):EDX[30], and IA32_CORE_CAPABILITIES[1] */
 	LAUNCH_XSAVES, /* CPUID.(0DH,1):EAX[3] */
 };
 
-#define LAUNCH_MSRS 7u
+#define LAUNCH_MSRS 8u
 
 /* The registers' values before, for a launch that is taken back. */
 struct launch_msrs {

@@ -11,6 +11,10 @@ static const struct msr_rule rules[] = {
 	 "VMX belongs to the monitor; locked off, as firmware can leave it"},
 	{MSR_SMM_MONITOR_CTL, MSR_SMM_MONITOR_CTL, MSR_READ_REFUSE, MSR_WRITE_PASS,
 	 "dual-monitor SMM goes with VMX"},
+	{MSR_CORE_CAPABILITIES, MSR_CORE_CAPABILITIES, MSR_READ_CORE_CAPABILITIES, MSR_WRITE_PASS,
+	 "remote action requests are hidden; the CPU refuses to write it"},
+	{MSR_RAR_CTRL, MSR_RAR_INFO, MSR_READ_REFUSE, MSR_WRITE_PASS,
+	 "remote action requests are hidden in IA32_CORE_CAPABILITIES"},
 	{MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSBASE0 + 2 * 32 - 1, MSR_READ_PASS, MSR_WRITE_MTRR,
 	 "EPT memory types follow the MTRRs"},
 	{MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, MSR_READ_PASS, MSR_WRITE_MTRR, "as above"},
@@ -80,6 +84,11 @@ uint64_t feature_control_view(uint64_t real)
 	return (real & ~(FEATURE_CONTROL_VMX | FEATURE_CONTROL_VMX_IN_SMX | FEATURE_CONTROL_SENTER |
 			 FEATURE_CONTROL_SGX)) |
 	       FEATURE_CONTROL_LOCK;
+}
+
+uint64_t core_capabilities_view(uint64_t real)
+{
+	return real & ~CORE_CAPABILITIES_RAR;
 }
 
 void msr_bitmap_trap(uint8_t *bitmap, uint32_t phase)

@@ -15,7 +15,8 @@
 enum msr_read {
 	MSR_READ_PASS, /* no exit; outside the bitmap's ranges: done for the guest, #GP reflected */
 	MSR_READ_REFUSE, /* #GP(0): on the machine the guest sees, the register does not exist */
-	MSR_READ_FEATURE_CONTROL, /* the value with VMX shown as off */
+	MSR_READ_FEATURE_CONTROL,   /* the value with VMX shown as off */
+	MSR_READ_CORE_CAPABILITIES, /* the value without remote action requests */
 };
 
 enum msr_write {
@@ -54,5 +55,8 @@ bool msr_in_bitmap(uint32_t msr);
 
 /* feature_control_view - what the guest reads from IA32_FEATURE_CONTROL: locked, VMX and SMX off. */
 uint64_t feature_control_view(uint64_t real);
+
+/* core_capabilities_view - what the guest reads from IA32_CORE_CAPABILITIES: no remote action requests. */
+uint64_t core_capabilities_view(uint64_t real);
 
 #endif

@@ -34,6 +34,7 @@
 #define VMCS_EPT_POINTER 0x201a
 #define VMCS_XSS_EXITING_BITMAP 0x202c
 #define VMCS_ENCLS_EXITING_BITMAP 0x202e
+#define VMCS_ENCLV_EXITING_BITMAP 0x2036
 /* 64-bit read-only data field */
 #define VMCS_GUEST_PHYSICAL_ADDRESS 0x2400
 /* 64-bit guest-state fields */
@@ -202,6 +203,7 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define PROC2_PT_GUEST_PHYSICAL (1u << 24)
 #define PROC2_USER_WAIT_PAUSE (1u << 26)
 #define PROC2_PCONFIG (1u << 27)
+#define PROC2_ENCLV_EXITING (1u << 28)
 
 /* "Primary VM-Exit Controls" */
 #define EXIT_SAVE_DEBUG_CONTROLS (1u << 2)
@@ -304,6 +306,9 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 #define EXIT_REASON_VMFUNC 59
 #define EXIT_REASON_ENCLS 60
 #define EXIT_REASON_PCONFIG 65
+#define EXIT_REASON_ENCLV 70
+#define EXIT_REASON_SEAMCALL 76
+#define EXIT_REASON_TDCALL 77
 #define EXIT_REASON_COUNT 80 /* first number the tables do not hold */
 #define EXIT_REASON_BASIC 0xffffu
 #define EXIT_REASON_ENTRY_FAILURE (1u << 31)

@@ -17,6 +17,7 @@
 #define SELECTOR_TI 4u
 #define RIGHTS_BUSY_TSS (SEGMENT_P | 0xbu)
 #define NO_LINK_POINTER (~0ULL)
+#define ALL_LEAVES (~0ULL) /* of ENCLS, ENCLV */
 
 /* Power-on value of IA32_PAT, and what the monitor's own page tables mean by their type bits. */
 #define PAT_POWER_ON 0x0007040600070406ULL
@@ -54,6 +55,10 @@ static bool write_controls(const struct vcpu *vcpu)
 	ok &= vmwrite(VMCS_VPID, VMX_GUEST_VPID);
 	if (controls->proc2 & PROC2_XSAVES)
 		ok &= vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
+	if (controls->proc2 & PROC2_ENCLS_EXITING)
+		ok &= vmwrite(VMCS_ENCLS_EXITING_BITMAP, ALL_LEAVES);
+	if (controls->proc2 & PROC2_ENCLV_EXITING)
+		ok &= vmwrite(VMCS_ENCLV_EXITING_BITMAP, ALL_LEAVES);
 	ok &= vmwrite(VMCS_LINK_POINTER, NO_LINK_POINTER);
 	return ok;
 }

@@ -253,6 +253,10 @@ static bool has_feature(enum launch_feature feature)
 		       !(rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_PEBS_UNAVAILABLE);
 	case LAUNCH_HFI:
 		return max >= CPUID_THERMAL && (cpuid(CPUID_THERMAL, 0).eax & CPUID_6_EAX_HFI);
+	case LAUNCH_RAR:
+		return max >= CPUID_STRUCTURED &&
+		       (cpuid(CPUID_STRUCTURED, 0).edx & CPUID_7_EDX_CORE_CAPABILITIES) &&
+		       (rdmsr(MSR_CORE_CAPABILITIES) & CORE_CAPABILITIES_RAR);
 	case LAUNCH_XSAVES:
 		return max >= CPUID_XSTATE && (cpuid(CPUID_XSTATE, 1).eax & CPUID_D_1_EAX_XSAVES);
 	case LAUNCH_ALWAYS:

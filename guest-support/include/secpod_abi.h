@@ -108,7 +108,8 @@
 	X(SYSCALL_MSR, "syscall-msr", "changes to LSTAR, STAR, CSTAR, FMASK, SYSENTER_*")          \
 	X(PAT, "pat", "changes to IA32_PAT")                                                       \
 	X(DEBUG_MSR, "debug-msr", "branch trace and trace messages of DEBUGCTL, the DS area")      \
-	X(MEMORY_MSR, "memory-msr", "registers by which the CPU writes physical memory (PT, HFI)") \
+	X(MEMORY_MSR, "memory-msr",                                                                \
+	  "registers by which the CPU writes physical memory (PT, HFI, RAR)")                      \
 	X(APIC_BASE, "apic-base", "moving the local APIC's page")                                  \
 	X(MTRR, "mtrr", "memory types over the secure space")                                      \
 	X(FEATURE_CONTROL, "feature-control", "writes to IA32_FEATURE_CONTROL")                    \
@@ -280,8 +281,8 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
 #define SECPOD_CALL_ACTIVATE 2u
 
 /*
- * LOCK(flags): ACTIVE -> LOCKED; 0, too, when that is done already; -EPERM before ACTIVE.
- * flags: 0.
+ * LOCK(flags): ACTIVE -> LOCKED; 0, too, when that is done already; -EPERM before ACTIVE, and when a
+ * page table made since then breaks a rule that begins at LOCKED (which is recorded). flags: 0.
  */
 #define SECPOD_CALL_LOCK 3u
 

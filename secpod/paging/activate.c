@@ -16,9 +16,6 @@
  */
 #define IMAGE_AREA_BEGIN 0xffffffff80000000ULL
 #define IMAGE_AREA_END 0xffffffffc0000000ULL
-/* Same document: entry code, IDT, GDT, TSS and exception stacks of all CPUs. */
-#define CPU_ENTRY_AREA_BEGIN 0xfffffe0000000000ULL
-#define CPU_ENTRY_AREA_END 0xfffffe8000000000ULL
 /* The direct map begins behind these entries of a root: a guard hole, and the LDT remap. */
 #define DIRECT_MAP_FIRST_INDEX 273u
 /* Start-up code of CPUs runs in real mode. */
@@ -497,16 +494,6 @@ int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t
 	const int error = frame_set(&paging->frames, frame, FRAME_RODATA, FRAME_NONE);
 
 	return error ? error : paging_settle(paging, cpu, frame);
-}
-
-int paging_lock(struct paging *paging)
-{
-	if (!paging->active)
-		return -EPERM;
-	paging->locked_range[0] = (struct paging_range){CPU_ENTRY_AREA_BEGIN, CPU_ENTRY_AREA_END};
-	paging->locked_ranges = 1;
-	__atomic_store_n(&paging->locked, true, __ATOMIC_RELEASE);
-	return 0;
 }
 
 int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,

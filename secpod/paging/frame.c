@@ -107,13 +107,15 @@ int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum
 	do {
 		if (frame_word_type(old) != from || (old & FRAME_LOCKED))
 			return -EBUSY;
-	} while (from == FRAME_NONE ? !leave_none(frames, number, &old, to)
-				    : !replace(frames, number, &old, to));
+	} while (from == FRAME_NONE && to != FRAME_NONE ? !leave_none(frames, number, &old, to)
+							: !replace(frames, number, &old, to));
+	if (from == to)
+		return 0;
 	if (from != FRAME_NONE) {
 		count_type(frames, from, -1);
 		count_type(frames, to, 1);
 	}
-	if (from != FRAME_NONE && to == FRAME_NONE)
+	if (to == FRAME_NONE)
 		count_typed(frames, number, -1);
 	return 0;
 }

@@ -135,7 +135,8 @@ static inline enum frame_type frame_type(const struct frames *frames, uint64_t n
 bool frames_none(const struct frames *frames, uint64_t number, uint64_t count);
 
 /*
- * frame_set - from one type to another, neither of them a page table, dropping marks and references.
+ * frame_set - from one type to another or to the same, neither of them a page table, dropping marks and
+ * references.
  * Result: 0, -EBUSY (the frame was not of type from), -EINVAL (number outside the table).
  */
 int frame_set(struct frames *frames, uint64_t number, enum frame_type from, enum frame_type to);

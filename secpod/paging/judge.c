@@ -25,6 +25,9 @@
  */
 #define MODULES_BEGIN 0xffffffffa0000000ULL
 #define MODULES_END 0xffffffffff000000ULL
+/* In the tree for firmware calls only. Same document: EFI region mapping space. */
+#define EFI_BEGIN 0xffffffef00000000ULL
+#define EFI_END 0xffffffff00000000ULL
 
 /* Bits no rule asks about. 62:52 are ignored or protection keys, which only take away. */
 #define HARMLESS (PTE_A | PTE_D | PTE_G | 0x7ffULL << 52 | 7ULL << 9)
@@ -88,20 +91,29 @@ static bool links_monitor(const struct question *q)
 	return (q->next & PTE_ADDR) - q->paging->secure_base < q->paging->secure_size;
 }
 
+static bool is_firmware_place(const struct pte_place *place)
+{
+	return place->half == HALF_SPECIAL || (place->va >= EFI_BEGIN && place->va < EFI_END);
+}
+
 static bool executes_data(const struct question *q)
 {
 	if (!pte_is_kernel_exec(q->next))
 		return false;
 	/* Firmware without a table of memory attributes has its code writable. */
-	if (all_of(q, ONE(EFI_RT)))
+	if (is_firmware_place(q->place) && all_of(q, ONE(EFI_RT)))
 		return false;
 	if (q->next & PTE_RW)
 		return true;
 	if (judge_admits_code(q->paging, q->place, q->next))
 		return false;
-	return !all_of(q, CODE_TYPES | ONE(EFI_RT));
+	return !all_of(q, CODE_TYPES);
 }
 
+/*
+ * The CPU takes the user's mark from a page when one table above it has none: tables of the lower half
+ * have it, those of firmware calls and CPU start may have it or not, so their pages may not.
+ */
 static bool user_in_kernel(const struct question *q)
 {
 	return q->next & PTE_US;
@@ -141,6 +153,9 @@ static bool aliases_table(const struct question *q)
 	/* In the direct map each frame has its place, and EPT keeps page tables read-only there. */
 	if (!(q->next & PTE_RW) || in_range(&q->paging->direct, q->place->va))
 		return false;
+	/* Of the user's pages another rule tells. */
+	if (q->next & PTE_US)
+		return false;
 	if (frames_none(&q->paging->frames, q->frame, q->frames))
 		return false;
 	for (uint64_t i = 0; i < q->frames; i++) {
@@ -152,6 +167,13 @@ static bool aliases_table(const struct question *q)
 	return false;
 }
 
+static bool is_template(const struct question *q, enum root_kind kind)
+{
+	const uint64_t *upper = q->paging->template[kind];
+
+	return judge_is_harmless(upper[q->place->index - PT_KERNEL_FIRST], q->next);
+}
+
 static bool another_upper_half(const struct question *q)
 {
 	const struct pte_place *place = q->place;
@@ -160,8 +182,16 @@ static bool another_upper_half(const struct question *q)
 		return false;
 	if (place->index == LDT_REMAP_INDEX || !(q->paging->template_known & 1u << place->root))
 		return false;
-	return !judge_is_harmless(q->paging->template[place->root][place->index - PT_KERNEL_FIRST],
-				  q -> next);
+	return !is_template(q, place->root);
+}
+
+/* That of Linux as far as there is one, but for the last entry, where the firmware has its place. */
+static bool another_special_half(const struct question *q)
+{
+	const struct pte_place *place = q->place;
+
+	return place->level == PT_LEVELS && place->root == ROOT_KIND_SPECIAL &&
+	       place->index != PT_ENTRIES - 1 && !is_template(q, ROOT_KIND_NORMAL);
 }
 
 /* Same frame or table as before, or a split, which is judged with the table's contents. */
@@ -192,8 +222,19 @@ static bool overlaps(const struct paging_range *range, const struct pte_place *p
 	return place->va < range->end && place->va + (pte_span(place->level) - 1) >= range->begin;
 }
 
+static uint64_t image_frame(const struct question *q)
+{
+	return (q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
+}
+
+/* Each address of the kernel's image has the frame it was linked to, or none. */
+static bool moves_image(const struct question *q)
+{
+	return overlaps(&q->paging->image, q->place) && q->frame != image_frame(q);
+}
+
 /*
- * Each address of the kernel's image keeps the frame it was linked to, or none. Text and constants, as
+ * Text and constants, as
  * ACTIVATE found them frame by frame, keep their rights, too. The rest is data, and what Linux has
  * given back to its allocator: init sections and the gaps between sections. That a module gets such
  * a page and makes it read-only is seen in the image as well (arch/x86/mm/pat/set_memory.c,
@@ -203,8 +244,7 @@ static bool overlaps(const struct paging_range *range, const struct pte_place *p
 static bool changes_image(const struct question *q)
 {
 	const uint32_t level = q->place->level;
-	const uint64_t linear =
-		(q->place->va - q->paging->image.begin + q->paging->image_gpa) >> PAGE_SHIFT;
+	const uint64_t linear = image_frame(q);
 
 	/*
 	 * Tables stay. They come by a split, or where nothing is: Linux splits large pages that are not
@@ -214,8 +254,6 @@ static bool changes_image(const struct question *q)
 		return true;
 	if (pte_is_table(q->next, level))
 		return false;
-	if ((q->next & PTE_P) && q->frame != linear)
-		return true;
 	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
 		const enum frame_type type = frame_type(&q->paging->frames, linear + i);
 
@@ -247,7 +285,7 @@ static bool bends_direct_map(const struct question *q)
 		return false;
 	if (q->place->va - q->paging->direct.begin != q->frame << PAGE_SHIFT)
 		return true;
-	return pte_is_kernel_exec(q->next) && !all_of(q, ONE(TRAMP) | ONE(EFI_RT));
+	return pte_is_kernel_exec(q->next) && !all_of(q, ONE(TRAMP));
 }
 
 static bool changes_special(const struct question *q)
@@ -271,22 +309,28 @@ static const struct pte_rule rules[] = {
 	 "the kernel executes only what was admitted as code, and nobody writes that"},
 	{SECPOD_RULE_KERNEL_USER, false, KERNEL_LEAF, user_in_kernel,
 	 "Linux has no user page in the upper half (vsyscall=none)"},
+	{SECPOD_RULE_KERNEL_USER, false, SPECIAL_LEAF, user_in_kernel,
+	 "firmware calls and CPU start are the kernel's alone"},
 	{SECPOD_RULE_KERNEL_USER, false, USER_LEAF, kernel_in_user,
 	 "SMEP guards user pages only while they are user pages"},
 	{SECPOD_RULE_KERNEL_USER, false, USER_TABLE, kernel_table_in_user,
 	 "SMEP guards user pages only while they are user pages"},
 	{SECPOD_RULE_USER_MAP, false, LEAF, user_maps_protected,
 	 "user mode has no business in code, constants and page tables"},
-	{SECPOD_RULE_TABLE_ALIAS, false, KERNEL_LEAF, aliases_table,
+	{SECPOD_RULE_TABLE_ALIAS, false, KERNEL_LEAF | USER_LEAF, aliases_table,
 	 "Linux reaches its page tables through the direct map only"},
 	{SECPOD_RULE_KERNEL_TEMPLATE, true, KERNEL_TABLE | KERNEL_CLEAR, another_upper_half,
 	 "all address spaces share one upper half, complete since boot"},
 	{SECPOD_RULE_KERNEL_REMAP, true, KERNEL_LEAF | KERNEL_TABLE, another_frame,
 	 "Linux clears a kernel entry before it uses it for something else"},
+	{SECPOD_RULE_LOCKED_RANGE, true, KERNEL_LEAF, moves_image,
+	 "nothing moves what the kernel was linked to be"},
 	{SECPOD_RULE_LOCKED_RANGE, true, KERNEL, changes_locked,
 	 "nothing moves what the kernel was linked to be"},
 	{SECPOD_RULE_DIRECT_MAP, true, KERNEL_LEAF, bends_direct_map,
 	 "the direct map is linear and not executable"},
+	{SECPOD_RULE_SPECIAL_ROOT, true, KERNEL_TABLE, another_special_half,
+	 "firmware is called, and CPUs start, with the kernel that all have"},
 	{SECPOD_RULE_SPECIAL_ROOT, true, SPECIAL, changes_special,
 	 "complete since boot; firmware calls only store the same again"},
 	{SECPOD_RULE_SPECIAL_ROOT, true, KERNEL, changes_special_root,
@@ -357,8 +401,9 @@ bool judge_admits_code(const struct paging *paging, const struct pte_place *plac
 	       frame_type(&paging->frames, pte_leaf_frame(next, 1)) == FRAME_NONE;
 }
 
-int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
-		uint64_t next)
+/* The rules that place is under, or only those of LOCKED. */
+static int ask(const struct paging *paging, const struct pte_place *place, uint64_t old,
+	       uint64_t next, bool locked_only)
 {
 	struct question q = {.paging = paging, .place = place, .old = old, .next = next};
 	const uint32_t class = class_of(place, next);
@@ -370,12 +415,23 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 	for (uint32_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const struct pte_rule *rule = &rules[i];
 
-		if ((rule->classes & class) && (place->locked || !rule->locked) &&
+		if ((rule->classes & class) && (rule->locked ? place->locked : !locked_only) &&
 		    rule->broken(&q) &&
 		    paging->ops.refuse(paging->ops.context, rule->rule, place->slot, old, next))
 			return -EPERM;
 	}
 	return 0;
+}
+
+int judge_entry(const struct paging *paging, const struct pte_place *place, uint64_t old,
+		uint64_t next)
+{
+	return ask(paging, place, old, next, false);
+}
+
+int judge_standing(const struct paging *paging, const struct pte_place *place, uint64_t entry)
+{
+	return ask(paging, place, entry, entry, true);
 }
 
 bool judge_split(uint64_t leaf, uint32_t level, const uint64_t *table)

@@ -32,6 +32,12 @@ int judge_entry(const struct paging *paging, const struct pte_place *place, uint
 		uint64_t next);
 
 /*
+ * judge_standing - ask those rules that begin at LOCKED about an entry that was made before, or about its absence: the
+ * ones that tell what may be, not what may be changed. Result: as judge_entry().
+ */
+int judge_standing(const struct paging *paging, const struct pte_place *place, uint64_t entry);
+
+/*
  * judge_is_harmless - do old and next differ in nothing that a rule asks about: both not present, or
  * only in accessed, dirty, global and the bits the CPU ignores?
  */

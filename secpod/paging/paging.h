@@ -6,6 +6,7 @@
  * through ept/, invalidation and records through struct paging_ops.
  *
  *	activate.c	what is code, what constant, where the direct map is; the first trees
+ *	lock.c		and what must not change from then on
  *	root.c		loads of CR3, life and death of address spaces
  *	promote.c	memory becomes page tables: a whole tree at a time
  *	store.c		an entry changes
@@ -169,7 +170,11 @@ void paging_cpu_init(struct paging_cpu *cpu);
 int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_t *root,
 		    uint32_t count, const char **failed);
 
-/* paging_lock - freeze upper halves and ranges; after paging_activate(). Result: 0, -EPERM. */
+/*
+ * paging_lock - freeze upper halves and ranges; after paging_activate(). What has been made since then is held
+ * against the rules that begin now. Result: 0; -EPERM (not active; or a rule is broken, which is
+ * recorded, and nothing is frozen); -EFAULT.
+ */
 int paging_lock(struct paging *paging);
 
 /* ---- routes. Each is called in root mode with no lock held. */

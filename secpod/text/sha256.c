@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "secpod/text/sha256.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 /*
@@ -65,37 +66,63 @@ static inline uint32_t load_big(const uint8_t *from)
 /* Variable v[(n - i) mod 8] plays part n in round i. */
 #define PART(n, i) v[((n) + 64 - (i)) % 8]
 #define WORD(i) w[(i) % 16]
+/* a ^ b of round i, that takes part in the majority of the next round as well. */
+#define PAIR(i) pair[((i) + 2) % 2]
 
-#define ROUND(i, k)                                                                                \
-	do {                                                                                       \
-		const uint32_t a = PART(0, i), e = PART(4, i), both = a ^ PART(1, i);              \
-		uint32_t t;                                                                        \
-                                                                                                   \
-		if ((i) < 16)                                                                      \
-			WORD(i) = load_big(block + 4 * (i));                                       \
-		else                                                                               \
-			WORD(i) += sigma0(WORD((i) + 1)) + WORD((i) + 9) + sigma1(WORD((i) + 14)); \
-		t = PART(7, i) + WORD(i) + (k) + sum1(e) +                                         \
-		    (((PART(5, i) ^ PART(6, i)) & e) ^ PART(6, i));                                \
-		PART(3, i) += t;                                                                   \
-		PART(7, i) = t + sum0(a) + ((both & other) ^ PART(1, i));                          \
-		other = both;                                                                      \
+#define ROUND(i, k)                                                              \
+	do {                                                                     \
+		const uint32_t a = PART(0, i), e = PART(4, i);                   \
+		uint32_t word, t;                                                \
+                                                                                 \
+		if ((i) < 16)                                                    \
+			word = load_big(block + 4 * (i));                        \
+		else                                                             \
+			word = sigma0(WORD((i) + 1)) + WORD(i) + WORD((i) + 9) + \
+			       sigma1(WORD((i) + 14));                           \
+		WORD(i) = word;                                                  \
+		t = PART(7, i) + word + (k);                                     \
+		t += sum1(e) + (((PART(5, i) ^ PART(6, i)) & e) ^ PART(6, i));   \
+		PART(3, i) += t;                                                 \
+		PAIR(i) = a ^ PART(1, i);                                        \
+		PAIR((i)-1) &= PAIR(i);                                          \
+		PAIR((i)-1) ^= PART(1, i);                                       \
+		PART(7, i) = t + PAIR((i)-1) + sum0(a);                          \
 	} while (0);
 
-static void add_block(uint32_t state[8], const uint8_t *block)
+static inline __attribute__((always_inline)) void add(uint32_t state[8], const uint8_t *block)
 {
-	uint32_t w[16], v[8];
-	/* Of the two variables that take part in the next majority as well. */
-	uint32_t other = state[1] ^ state[2];
+	uint32_t w[16], v[8], pair[2];
 
 	__builtin_memcpy(v, state, sizeof(v));
+	PAIR(-1) = state[1] ^ state[2];
 	ROUNDS(ROUND)
 	for (unsigned int i = 0; i < 8; i++)
 		state[i] += v[i];
 }
 
-void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES])
+static void add_block(uint32_t state[8], const uint8_t *block)
 {
+	add(state, block);
+}
+
+/* The same with instructions that rotate one register into another, and that load the other way round. */
+__attribute__((target("bmi2,movbe"))) static void add_block_bmi2(uint32_t state[8],
+								 const uint8_t *block)
+{
+	add(state, block);
+}
+
+bool sha256_has_bmi2(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_MOVBE) &&
+	       __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_BMI2);
+}
+
+void sha256_by(bool bmi2, const void *from, size_t len, uint8_t digest[SHA256_BYTES])
+{
+	void (*const add_to)(uint32_t *, const uint8_t *) = bmi2 ? add_block_bmi2 : add_block;
 	/* FIPS 180-4, 5.3.3 */
 	uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 			     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
@@ -105,7 +132,7 @@ void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES])
 	size_t tail_len;
 
 	for (; len >= SHA256_BLOCK; len -= SHA256_BLOCK, at += SHA256_BLOCK)
-		add_block(state, at);
+		add_to(state, at);
 	/* 5.1.1: a one, zeros, and the length in bits. */
 	if (len)
 		memcpy(tail, at, len);
@@ -114,7 +141,17 @@ void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES])
 	for (unsigned int i = 0; i < 8; i++)
 		tail[tail_len - 1 - i] = (uint8_t)(bits >> 8 * i);
 	for (size_t done = 0; done < tail_len; done += SHA256_BLOCK)
-		add_block(state, tail + done);
+		add_to(state, tail + done);
 	for (unsigned int i = 0; i < SHA256_BYTES; i++)
 		digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES])
+{
+	/* CPUID is slow under another hypervisor. CPUs that ask at once find the same. */
+	static enum { UNKNOWN, WITHOUT, WITH } bmi2;
+
+	if (__atomic_load_n(&bmi2, __ATOMIC_RELAXED) == UNKNOWN)
+		__atomic_store_n(&bmi2, sha256_has_bmi2() ? WITH : WITHOUT, __ATOMIC_RELAXED);
+	sha256_by(__atomic_load_n(&bmi2, __ATOMIC_RELAXED) == WITH, from, len, digest);
 }

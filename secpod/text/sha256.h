@@ -3,6 +3,7 @@
 #ifndef SECPOD_SECPOD_TEXT_SHA256_H
 #define SECPOD_SECPOD_TEXT_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,11 @@
 
 /* sha256 - the digest of len bytes. */
 void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES]);
+
+/* sha256_by - the same, with BMI2 and MOVBE or without. bmi2 only where sha256_has_bmi2(). */
+void sha256_by(bool bmi2, const void *from, size_t len, uint8_t digest[SHA256_BYTES]);
+
+/* sha256_has_bmi2 - does this CPU have what the faster one uses? */
+bool sha256_has_bmi2(void);
 
 #endif

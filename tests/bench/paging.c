@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "secpod/text/sha256.h"
 #include "tests/unit/paging_world.h"
 
 #define USER_VA 0x400000ULL
@@ -134,6 +135,18 @@ static void settle(void)
 	MARK();
 }
 
+/* The second page: whether the CPU has what is used is asked for the first one. */
+static void measure_code(void)
+{
+	static const uint8_t code[PAGE_SIZE];
+	uint8_t digest[SHA256_BYTES];
+
+	sha256(code, sizeof(code), digest);
+	MARK();
+	sha256(code, sizeof(code), digest);
+	MARK();
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -148,6 +161,7 @@ static const struct {
 	{"load of a new root, one page", load_small, 1},
 	{"load of a new root, 4096 pages: each", load_large, MANY},
 	{"write to a table that was left", settle, 1},
+	{"SHA-256 of a page of code", measure_code, 1},
 };
 
 /* Result: instructions between the marks; negative: it did not come to them. */

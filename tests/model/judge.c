@@ -148,13 +148,17 @@ static bool executes_no_code(const struct slow_place *place, uint64_t entry,
 {
 	const uint32_t code = 1u << FRAME_CODE | 1u << FRAME_CODE_DYN | 1u << FRAME_TRAMP;
 
-	if (of_user(entry) || !executes(entry) || sees_only(f, 1u << FRAME_EFI_RT))
+	/* Firmware's code in firmware's place. */
+	const bool firmware = place->half == HALF_SPECIAL || (place->va >= 0xffffffef00000000ULL &&
+							      place->va < 0xffffffff00000000ULL);
+
+	if (of_user(entry) || !executes(entry) || (firmware && sees_only(f, 1u << FRAME_EFI_RT)))
 		return false;
 	if (writes(entry))
 		return true;
 	if (place->half == HALF_KERNEL && code_may_come(place, entry, f))
 		return false;
-	return !sees_only(f, code | 1u << FRAME_EFI_RT);
+	return !sees_only(f, code);
 }
 
 static bool user_must_not(uint64_t entry, const struct frames_of *f)
@@ -176,13 +180,13 @@ static uint64_t rules_of_leaf(const struct slow_place *place, uint64_t entry)
 		broken |= BROKEN(PT_SECURE);
 	if (executes_no_code(place, entry, &f))
 		broken |= BROKEN(KERNEL_EXEC);
-	if (place->half == HALF_KERNEL && of_user(entry))
+	if (place->half != HALF_USER && of_user(entry))
 		broken |= BROKEN(KERNEL_USER);
 	if (place->half == HALF_USER && !of_user(entry) && executes(entry))
 		broken |= BROKEN(KERNEL_USER);
 	if (user_must_not(entry, &f))
 		broken |= BROKEN(USER_MAP);
-	if (place->half == HALF_KERNEL && writes(entry) && sees_table(&f) &&
+	if (place->half != HALF_SPECIAL && !of_user(entry) && writes(entry) && sees_table(&f) &&
 	    !in_direct_map(place->va) && !in_image(place->va))
 		broken |= BROKEN(TABLE_ALIAS);
 	return broken;
@@ -276,8 +280,7 @@ static bool bends(const struct slow_place *place, uint64_t next)
 	f = frames_of(place, next);
 	if (place->va - PW_DIRECT != f.first << 12)
 		return true;
-	return !of_user(next) && executes(next) &&
-	       !sees_only(&f, 1u << FRAME_TRAMP | 1u << FRAME_EFI_RT);
+	return !of_user(next) && executes(next) && !sees_only(&f, 1u << FRAME_TRAMP);
 }
 
 static uint64_t rules_of_lock(const struct slow_place *place, uint64_t old, uint64_t next)

@@ -48,11 +48,12 @@ unit_entry_check := vmx/entry_check.c vmx/entry_check_controls.c vmx/entry_check
 	vmx/entry_check_segments.c vmx/event.c vmx/cr_rules.c tests/unit/entry_fixture.c
 unit_entry_check_guest := $(unit_entry_check)
 unit_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr_rules.c vmx/msr_policy.c
+unit_register_tables := secpod/register_policy.c secpod/register_tables.c
 unit_guest_walk := vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code origin root activate \
-	request) secpod/text/text.c secpod/text/patch.c secpod/text/code_list.c secpod/text/sha256.c \
+	lock request) secpod/text/text.c secpod/text/patch.c secpod/text/code_list.c secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
 	$(unit_paging_sources)
@@ -63,6 +64,8 @@ unit_paging_short := $(unit_paging_sources)
 unit_paging_rules := $(unit_paging_sources) tests/unit/paging_rules.c
 unit_paging_rules_locked := $(unit_paging_rules)
 unit_paging_bugs := $(unit_paging_rules)
+unit_paging_claims := $(unit_paging_rules)
+unit_paging_lock := $(unit_paging_rules)
 unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)

@@ -80,20 +80,25 @@ static void reserved_bits_of_vectoring_never_reach_vm_entry(void **state)
 }
 
 /* SDM "Conditions for Generating a Double Fault", from the table's wording. */
-enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
-static enum class class_of(unsigned int vector) {
-	switch (vector){
-		case 0 :					  /* divide error */
-			case 10 :				  /* invalid TSS */
-				case 11 :			  /* segment not present */
-					case 12 :		  /* stack fault */
-						case 13 :	  /* general protection */
-							case 21 : /* control protection */
-								return CONTRIBUTORY;
-		case 14 : return PAGE_FAULT;
-		case 8 : return DOUBLE_FAULT;
-		default : return BENIGN;
+static enum exception_class class_of(unsigned int vector)
+{
+	switch (vector) {
+	case 0:	 /* divide error */
+	case 10: /* invalid TSS */
+	case 11: /* segment not present */
+	case 12: /* stack fault */
+	case 13: /* general protection */
+	case 21: /* control protection */
+		return CONTRIBUTORY;
+	case 14:
+	case 20: /* virtualization exception */
+		return PAGE_FAULT;
+	case 8:
+		return DOUBLE_FAULT;
+	default:
+		return BENIGN;
 	}
 }
 

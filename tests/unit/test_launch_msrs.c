@@ -29,7 +29,7 @@ static const struct cell everything_off[LAUNCH_MSRS] = {
 	{MSR_MISC_ENABLE, LAUNCH_ALWAYS, 0}, {MSR_RTIT_CTL, LAUNCH_PT, 0},
 	{MSR_DEBUGCTL, LAUNCH_ALWAYS, 0},    {MSR_PEBS_ENABLE, LAUNCH_PEBS, 0},
 	{MSR_DS_AREA, LAUNCH_DS, 0},	     {MSR_HW_FEEDBACK_CONFIG, LAUNCH_HFI, 0},
-	{MSR_XSS, LAUNCH_XSAVES, 0},
+	{MSR_RAR_CTRL, LAUNCH_RAR, 0},	     {MSR_XSS, LAUNCH_XSAVES, 0},
 };
 
 static uint64_t *cell_of(uint32_t msr)
@@ -106,6 +106,7 @@ static void what_is_left_on_goes_off_and_the_rest_stays(void **state)
 		{MSR_PEBS_ENABLE, 0xf, 0},
 		{MSR_DS_AREA, 0x7e000000, 0},
 		{MSR_HW_FEEDBACK_CONFIG, 1, 0},
+		{MSR_RAR_CTRL, 3u << 30, 0},
 		{MSR_XSS, XSS_PT | XSS_CET_U | XSS_UINTR | XSS_PASID, XSS_CET_U},
 	};
 	struct launch_msrs msrs;

@@ -29,6 +29,13 @@ static const struct {
 	{0x00000079, MSR_READ_PASS, MSR_WRITE_PASS},
 	{0x0000008b, MSR_READ_PASS, MSR_WRITE_PASS},
 	{0x0000009b, MSR_READ_REFUSE, MSR_WRITE_PASS},
+	{0x000000ce, MSR_READ_PASS, MSR_WRITE_PASS},
+	{0x000000cf, MSR_READ_CORE_CAPABILITIES, MSR_WRITE_PASS},
+	{0x000000d0, MSR_READ_PASS, MSR_WRITE_PASS},
+	{0x000000ec, MSR_READ_PASS, MSR_WRITE_PASS},
+	{0x000000ed, MSR_READ_REFUSE, MSR_WRITE_PASS},
+	{0x000000f0, MSR_READ_REFUSE, MSR_WRITE_PASS},
+	{0x000000f1, MSR_READ_PASS, MSR_WRITE_PASS},
 	{0x000000fe, MSR_READ_PASS, MSR_WRITE_PASS},
 	{0x000001ff, MSR_READ_PASS, MSR_WRITE_PASS},
 	{0x00000200, MSR_READ_PASS, MSR_WRITE_MTRR},
@@ -180,6 +187,15 @@ static void feature_control_reads_locked_off(void **state)
 	assert_true(feature_control_view(machine_check) & machine_check);
 }
 
+static void core_capabilities_have_no_remote_action_requests(void **state)
+{
+	(void)state;
+	assert_int_equal(core_capabilities_view(0), 0);
+	assert_int_equal(core_capabilities_view(~0ULL), ~2ULL);
+	/* Linux looks for split-lock detection there. */
+	assert_int_equal(core_capabilities_view(0x22), 0x20);
+}
+
 /* What is refused to be read cannot be written either, and neither gets past an exit. */
 static void what_does_not_exist_is_judged_by_the_register_policy(void **state)
 {
@@ -194,7 +210,9 @@ static void what_does_not_exist_is_judged_by_the_register_policy(void **state)
 		const struct register_context context = {SECPOD_PHASE_GUEST, NULL, 0};
 		struct register_result result;
 
-		if (expected[i].read == MSR_READ_PASS)
+		/* The last one is read-only on the CPU itself. */
+		if (expected[i].read == MSR_READ_PASS ||
+		    expected[i].read == MSR_READ_CORE_CAPABILITIES)
 			continue;
 		assert_int_not_equal(id, REGISTER_COUNT);
 		assert_int_equal(register_write(&context, id, 0, &result), VERDICT_REFUSE);
@@ -218,6 +236,34 @@ static void guarded_writes_exit_from_the_start(void **state)
 		assert_true(bitmap_exits(bitmap, guarded[i], true));
 }
 
+/* Both halves of the bitmap, and nothing but writes; what Linux writes all the time stays free. */
+static void pinned_writes_exit_from_locked_on(void **state)
+{
+	static const uint32_t pinned[] = {0xc0000080, 0xc0000081, 0xc0000082,
+					  0xc0000083, 0xc0000084, 0x174,
+					  0x175,      0x176,	  0x277};
+	static const uint32_t hot[] = {0x48,	   0x10,       0x6e0,	   0x808,
+				       0x80b,	   0x830,      0x38f,	   0x186,
+				       0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+	uint8_t bitmap[MSR_BITMAP_SIZE];
+
+	(void)state;
+	msr_bitmap_build(bitmap);
+	msr_bitmap_trap(bitmap, SECPOD_PHASE_GUEST);
+	for (size_t i = 0; i < COUNT_OF(pinned); i++) {
+		/* IA32_EFER has a bit that is hidden from launch on. */
+		assert_int_equal(bitmap_exits(bitmap, pinned[i], true), i == 0);
+		assert_false(bitmap_exits(bitmap, pinned[i], false));
+	}
+	msr_bitmap_trap(bitmap, SECPOD_PHASE_LOCKED);
+	for (size_t i = 0; i < COUNT_OF(pinned); i++) {
+		assert_true(bitmap_exits(bitmap, pinned[i], true));
+		assert_false(bitmap_exits(bitmap, pinned[i], false));
+	}
+	for (size_t i = 0; i < COUNT_OF(hot); i++)
+		assert_false(bitmap_exits(bitmap, hot[i], true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,8 +273,10 @@ int main(void)
 		cmocka_unit_test(bitmap_says_what_the_rules_say),
 		cmocka_unit_test(hot_registers_do_not_exit),
 		cmocka_unit_test(feature_control_reads_locked_off),
+		cmocka_unit_test(core_capabilities_have_no_remote_action_requests),
 		cmocka_unit_test(what_does_not_exist_is_judged_by_the_register_policy),
 		cmocka_unit_test(guarded_writes_exit_from_the_start),
+		cmocka_unit_test(pinned_writes_exit_from_locked_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

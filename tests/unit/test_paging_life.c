@@ -403,6 +403,28 @@ static void test_memory_left_read_only_is_given_back(void **state)
 	pw_check(&world);
 }
 
+/* The count of each 2 MiB region decides whether a large page is looked at frame by frame. */
+static void test_a_frame_made_what_it_is_already_is_counted_once(void **state)
+{
+	const uint64_t frame = pw_frame(&world), last = (PW_SECURE_BASE >> PAGE_SHIFT) + 511;
+	struct frames *frames = &world.paging.frames;
+
+	(void)state;
+	assert_int_equal(frame_set(frames, frame, FRAME_NONE, FRAME_NONE), 0);
+	pw_check(&world);
+	assert_int_equal(paging_make_constant(&world.paging, frame), 0);
+	assert_int_equal(frame_set(frames, frame, FRAME_RODATA, FRAME_RODATA), 0);
+	assert_int_equal(frame_set(frames, last, FRAME_SECURE, FRAME_SECURE), 0);
+	pw_check(&world);
+	assert_int_equal(frame_set(frames, frame, FRAME_NONE, FRAME_NONE), -EBUSY);
+	assert_int_equal(frame_set(frames, PW_FRAMES, FRAME_NONE, FRAME_NONE), -EINVAL);
+	assert_int_equal(frame_set(frames, frame, FRAME_L1, FRAME_NONE), -EINVAL);
+	assert_int_equal(frame_set(frames, frame, FRAME_NONE, FRAME_L1), -EINVAL);
+	assert_int_equal(paging_free_constant(&world.paging, &world.cpu[0], frame), 0);
+	assert_true(frames_none(frames, frame, 1));
+	pw_check(&world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 static void test_what_users_have_is_told_from_what_the_kernel_has(void **state)
@@ -435,6 +457,7 @@ int main(void)
 		TEST(test_without_memory_a_table_stays_one),
 		TEST(test_without_memory_no_tree_gets_in),
 		TEST(test_memory_left_read_only_is_given_back),
+		TEST(test_a_frame_made_what_it_is_already_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

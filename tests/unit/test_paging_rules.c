@@ -133,14 +133,6 @@ static void test_no_code_is_written(void **state)
 	pw_check(world);
 }
 
-static void test_firmware_code_may_be_writable(void **state)
-{
-	(void)state;
-	admits(kernel_slot(1), memory_of(FRAME_EFI_RT) | KERNEL_RWX);
-	admits(kernel_slot(1), memory_of(FRAME_EFI_RT) | PW_KERNEL_RX);
-	pw_check(world);
-}
-
 static void test_code_comes_where_modules_are(void **state)
 {
 	const uint64_t page = module_memory();
@@ -433,7 +425,6 @@ int main(void)
 		BOTH(test_no_page_of_the_monitor_is_a_page_table),
 		BOTH(test_the_kernel_executes_code_only),
 		BOTH(test_no_code_is_written),
-		BOTH(test_firmware_code_may_be_writable),
 		BOTH(test_code_comes_where_modules_are),
 		BOTH(test_a_large_page_executes_only_code),
 		BOTH(test_no_user_page_in_the_upper_half),
