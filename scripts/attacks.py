@@ -29,8 +29,6 @@ SPARE_SIZE = 0x200000
 APPEND = "pti=off printk.devkmsg=on tsc_early_khz=100000"
 # nokaslr: the kernel's place is chosen before memmap= is looked at.
 APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPARE_BASE, SPARE_BASE, SPARE_SIZE)
-# All modules of the attacks are listed, but for the one whose being loaded is an attack.
-CONF = ("policy.code-new = list",)
 
 # An oops is how an attacker's thread ends.
 ALLOWED = (r"\bBUG: ", r"Oops: ")
@@ -99,10 +97,8 @@ class Run:
         command = [ROOT + "/scripts/mkimage", "--output", image, "--kernel", self.kernel,
                    "--words", only, "--append", APPEND if secpod else APPEND + " " + APPEND_SPARE,
                    "--initramfs", "%s/build/tests/attacks/%s/initramfs.cpio.gz" % (ROOT, self.kernel)]
-        for line in CONF + tuple(conf) if secpod else []:
+        for line in conf if secpod else []:
             command += ["--conf", line]
-        if secpod:
-            command += ["--code-list", "%s/build/tests/attacks/%s/code.list" % (ROOT, self.kernel)]
         if not secpod:
             command.append("--no-secpod")
         os.makedirs(IMAGES, exist_ok=True)

@@ -47,7 +47,7 @@ static int note_frame(struct paging *paging, struct paging_cpu *cpu, uint64_t fr
 		return error;
 	if (type == FRAME_CODE)
 		text_measure(&paging->text, frame_word_place(word), cpu->code);
-	else if (is_begun(cpu->code) || is_fluid(origin_of(paging, cpu)))
+	else if (is_begun(cpu->code) || is_fluid(origin_of(cpu->code)))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	return 0;
 }
@@ -87,7 +87,7 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 
 	if (error)
 		return error;
-	origin = origin_of(paging, cpu);
+	origin = origin_of(cpu->code);
 	rule = origin_rule_of(origin);
 	if (!is_listed(paging, cpu, rule)) {
 		sha256(cpu->code, PAGE_SIZE, digest);

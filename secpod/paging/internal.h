@@ -113,11 +113,11 @@ void code_note(struct paging *paging, uint64_t frame, uint64_t va);
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
 
 /*
- * origin_of - who has brought what is in cpu->code, which is to become code.
+ * origin_of - who has brought this page, which is to become code.
  * origin_rule_of - the rule (SECPOD_RULE_*) that is asked of it.
  */
-enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE, ORIGIN_TRACE };
-enum origin origin_of(const struct paging *paging, struct paging_cpu *cpu);
+enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
+enum origin origin_of(const uint64_t *page);
 uint8_t origin_rule_of(enum origin origin);
 
 /*

@@ -49,7 +49,7 @@ uint64_t user_secure_base, user_secure_size;
 
 static const struct user_attack *const user_attacks[] = {
 	&devmem_read, &devmem_write, &devmem_execute, &devmem_rodata,
-	&user_call,   &user_kernel,  &user_table,     &module_unlisted,
+	&user_call,   &user_kernel,  &user_table,
 };
 
 static char command_line[LINE_SIZE];

@@ -85,43 +85,6 @@ static void each_origin_has_its_rule(void **state)
 	}
 }
 
-/* A page that begins with so many bytes of the image's text, and has length bytes that are not 0. */
-static uint32_t rule_of_copy(uint64_t from, uint32_t same, uint32_t length)
-{
-	static uint64_t va = PW_MODULES + 32 * PAGE_SIZE;
-	const uint64_t gpa = pw_frame(&world) << PAGE_SHIFT;
-
-	memset(world.ram + gpa, 0x55, length);
-	memcpy(world.ram + gpa, world.ram + PW_IMAGE_GPA + from, same);
-	va += PAGE_SIZE;
-	assert_int_equal(
-		pw_map(&world, 0, world.swapper, va, gpa | PW_KERNEL_RX, 1, PW_KERNEL_TABLE), 0);
-	assert_int_equal(world.last_slot, gpa);
-	return world.last_rule;
-}
-
-static void a_copy_of_the_image_is_of_ftrace(void **state)
-{
-	const uint64_t last = PW_TEXT_PAGES * PAGE_SIZE;
-	uint32_t noise = 1;
-
-	(void)state;
-	for (uint64_t i = 0; i < last; i++) {
-		noise = noise * 1664525 + 1013904223;
-		world.ram[PW_IMAGE_GPA + i] = (uint8_t)(noise >> 24);
-	}
-	assert_int_equal(rule_of_copy(0, 64, 300), SECPOD_RULE_CODE_TRACE);
-	assert_int_equal(rule_of_copy(PAGE_SIZE + 0x120, 64, 1024), SECPOD_RULE_CODE_TRACE);
-	/* Across two pages. */
-	assert_int_equal(rule_of_copy(2 * PAGE_SIZE - 32, 64, 300), SECPOD_RULE_CODE_TRACE);
-	/* Too little of it, none of a function's beginning, more than one function, constants. */
-	assert_int_equal(rule_of_copy(0, 63, 300), SECPOD_RULE_CODE_NEW);
-	assert_int_equal(rule_of_copy(8, 64, 300), SECPOD_RULE_CODE_NEW);
-	assert_int_equal(rule_of_copy(0, 64, 1025), SECPOD_RULE_CODE_NEW);
-	memset(world.ram + PW_IMAGE_GPA + last, 0x77, 64);
-	assert_int_equal(rule_of_copy(last, 64, 300), SECPOD_RULE_CODE_NEW);
-}
-
 /* It is read-only, and no CPU can write it any more, when it is asked whether it may be code. */
 static void it_is_read_only_before_it_is_judged(void **state)
 {
@@ -209,7 +172,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CODE(the_image_is_measured_where_it_is_executed),
 		CODE(each_origin_has_its_rule),
-		CODE(a_copy_of_the_image_is_of_ftrace),
 		CODE(it_is_read_only_before_it_is_judged),
 		CODE(what_is_listed_breaks_no_rule),
 		CODE(refused_code_in_a_new_table_refuses_the_table),

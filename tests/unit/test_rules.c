@@ -53,8 +53,7 @@ static const struct {
 	{35, "kernel-fetch", false},
 	{36, "code-bpf", false},
 	{37, "code-probe", false},
-	{38, "code-trace", false},
-	{39, "page-table-pair", false},
+	{38, "page-table-pair", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)
