@@ -164,21 +164,30 @@ static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, ui
 	return 0;
 }
 
-/* In the trees for firmware calls: code, and where the firmware does not tell it from data, both. */
+/* Code of the firmware; where it does not tell that from data the page stays writable. */
+static int set_runtime(struct paging *paging, uint64_t frame, uint64_t leaf)
+{
+	(void)frame_set(&paging->frames, frame, FRAME_NONE, FRAME_EFI_RT);
+	if (frame_type(&paging->frames, frame) != FRAME_EFI_RT)
+		return 0;
+	if (leaf & PTE_RW)
+		frame_mark(&paging->frames, frame, FRAME_FLUID);
+	return paging_protect(paging, frame, frame_read(&paging->frames, frame)) < 0 ? -ENOMEM : 0;
+}
+
 static int classify_special(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
 {
 	const uint64_t first = pte_leaf_frame(leaf, level);
+	int error = 0;
 
 	(void)va;
 	if (!pte_is_kernel_exec(leaf))
 		return 0;
-	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
-		if (is_runtime(paging, (first + i) << PAGE_SHIFT) &&
-		    !frame_set(&paging->frames, first + i, FRAME_NONE, FRAME_EFI_RT) &&
-		    paging_protect(paging, first + i, FRAME_EFI_RT) < 0)
-			return -ENOMEM;
+	for (uint64_t i = 0; !error && i < pte_leaf_frames(level); i++) {
+		if (is_runtime(paging, (first + i) << PAGE_SHIFT))
+			error = set_runtime(paging, first + i, leaf);
 	}
-	return 0;
+	return error;
 }
 
 /*

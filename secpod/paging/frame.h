@@ -50,7 +50,8 @@ enum frame_type {
 #define FRAME_PERMANENT (1ULL << 7) /* stays what it is without references */
 #define FRAME_USER_EXEC (1ULL << 8) /* RODATA that user mode executes: the vDSO */
 #define FRAME_RETIRED (1ULL << 9)   /* has had no reference since it was put in the list */
-#define FRAME_FLUID (1ULL << 10)    /* code that the kernel goes on writing: of BPF, of kprobes */
+/* Code that the kernel goes on writing: of BPF, of kprobes. Of the firmware: it has data there, too. */
+#define FRAME_FLUID (1ULL << 10)
 
 /* References, 24 bits; the number of side information behind them, of code its place, 28 bits. */
 #define FRAME_REFS_SHIFT 12u

@@ -30,7 +30,7 @@ uint32_t paging_rights(const struct paging *paging, uint64_t word)
 		/* SDM "Mode-Based Execute Control": without paging all linear addresses are user mode's. */
 		return EPT_READ | EPT_EXEC | EPT_EXEC_USER;
 	case FRAME_EFI_RT:
-		return EPT_READ | EPT_WRITE | kernel_exec;
+		return EPT_READ | kernel_exec | (word & FRAME_FLUID ? EPT_WRITE : 0);
 	case FRAME_RODATA:
 		return word & FRAME_USER_EXEC ? EPT_READ | user_exec : EPT_READ;
 	case FRAME_SECURE:

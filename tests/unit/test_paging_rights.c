@@ -57,7 +57,9 @@ static void rights_follow_the_type(void **state)
 		{FRAME_RODATA | FRAME_USER_EXEC, EPT_READ | EPT_EXEC_USER, EPT_READ | EPT_EXEC},
 		/* Real mode is user mode to EPT, the code behind it is not. */
 		{FRAME_TRAMP, EPT_READ | EPT_EXEC | EPT_EXEC_USER, EPT_READ | EPT_EXEC},
-		{FRAME_EFI_RT, EPT_READ | EPT_WRITE | EPT_EXEC, RWX},
+		{FRAME_EFI_RT, EPT_READ | EPT_EXEC, EPT_READ | EPT_EXEC},
+		/* Code and data in one page. */
+		{FRAME_EFI_RT | FRAME_FLUID, EPT_READ | EPT_WRITE | EPT_EXEC, RWX},
 		{FRAME_SECURE, EPT_NONE, EPT_NONE},
 	};
 	const bool mbec = world.mbec;
@@ -140,6 +142,41 @@ static int open_inactive(void **state)
 	return 0;
 }
 
+#define FIRMWARE 0x80000ULL
+#define FIRMWARE_PAGES 4u
+
+/* The tree for firmware calls, as Linux has it: the kernel's upper half, and the firmware at its physical address. */
+static uint64_t firmware_root(const uint64_t leaf[FIRMWARE_PAGES])
+{
+	const uint64_t root = pw_process(&world);
+
+	for (uint32_t i = 0; i < FIRMWARE_PAGES; i++) {
+		const uint64_t gpa = FIRMWARE + i * PAGE_SIZE;
+
+		assert_int_equal(pw_map(&world, 0, root, gpa, gpa | leaf[i], 1, PW_KERNEL_TABLE),
+				 0);
+	}
+	return root;
+}
+
+static void the_firmware_s_code_is_written_where_it_is_data_too(void **state)
+{
+	static const struct secpod_range range = {FIRMWARE, 3 * PAGE_SIZE, SECPOD_RANGE_EFI_RT_CODE,
+						  0};
+	static const uint64_t leaf[FIRMWARE_PAGES] = {PW_KERNEL_RX, PW_KERNEL_RX | PTE_RW,
+						      PW_KERNEL_RW, PW_KERNEL_RO};
+	const uint64_t root[] = {world.swapper, firmware_root(leaf)};
+
+	(void)state;
+	world.paging.range = &range;
+	world.paging.range_count = 1;
+	assert_int_equal(paging_activate(&world.paging, &world.cpu[0], root, 2, NULL), 0);
+	assert_int_equal(leaf_at(FIRMWARE).rights, EPT_READ | EPT_EXEC);
+	assert_int_equal(leaf_at(FIRMWARE + PAGE_SIZE).rights, EPT_READ | EPT_WRITE | EPT_EXEC);
+	assert_int_equal(leaf_at(FIRMWARE + 2 * PAGE_SIZE).rights, DATA_WITH_MBEC);
+	assert_int_equal(leaf_at(FIRMWARE + 3 * PAGE_SIZE).rights, DATA_WITH_MBEC);
+}
+
 static void code_that_goes_is_data_again(void **state)
 {
 	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE, page = pw_frame(&world) << PAGE_SHIFT;
@@ -193,6 +230,8 @@ int main(void)
 		WITH(large_pages_stay_large),
 		WITHOUT(without_mbec_data_stays_executable),
 		cmocka_unit_test_setup_teardown(an_activation_that_fails_takes_nothing,
+						open_inactive, close_world),
+		cmocka_unit_test_setup_teardown(the_firmware_s_code_is_written_where_it_is_data_too,
 						open_inactive, close_world),
 		WITH(code_that_goes_is_data_again),
 		WITH(an_executable_leaf_alone_executes_nothing),

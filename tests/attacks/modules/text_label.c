@@ -32,7 +32,7 @@ static int attempt(void)
 
 	if (result || !copy)
 		return result ? result : -ENOENT;
-	distance = (s32)(data - (text_label_site + JUMP_BYTES));
+	distance = (s32)((unsigned long)data - (unsigned long)text_label_site - JUMP_BYTES);
 	poke_store(&poke, text_label_site, &int3, sizeof(int3), copy);
 	poke_store(&poke, text_label_site + 1, &distance, sizeof(distance), copy);
 	poke_store(&poke, text_label_site, &jump, sizeof(jump), copy);
