@@ -95,6 +95,6 @@ static bool effect(void)
 	return attack_under_secpod() ? sum : pages && sum == WAYS * pages;
 }
 
-static const struct attack efi_code = {"efi_code", "kernel-exec,code-store", NULL, attempt, effect,
-				       NULL};
+static const struct attack efi_code = {
+	"efi_code", "kernel-exec,code-store,locked-range", NULL, attempt, effect, NULL};
 ATTACK_MODULE(efi_code);
