@@ -213,6 +213,9 @@ static int hold_table(struct promotion *p, const struct tree_root *root)
 	const struct table_info *info;
 	int error;
 
+	/* When it was to be claimed it was a table still, and another CPU has released it since. */
+	if (frame_word_type(word) == FRAME_NONE)
+		return -EAGAIN;
 	if (frame_word_type(word) != (enum frame_type)root->level)
 		return -EACCES;
 	if (!(word & FRAME_CLAIMED)) {

@@ -80,7 +80,7 @@ static bool invariant(uint64_t word)
 		return false;
 	if (frame_word_info(word) && !table && !frame_is_code(type))
 		return false;
-	if ((word & FRAME_FLUID) && !frame_is_code(type))
+	if ((word & FRAME_FLUID) && !frame_is_code(type) && type != FRAME_EFI_RT)
 		return false;
 	if ((word & TAKEN) && !has_refs(word))
 		return false;
@@ -428,6 +428,9 @@ static void mark(void)
 	} else if (nondet_bool()) {
 		assume(frame_word_type(words[number]) == FRAME_CODE);
 		frame_note_place(&frames, number, nondet_u64());
+	} else if (nondet_bool()) {
+		assume(frame_word_type(words[number]) == FRAME_EFI_RT);
+		frame_mark(&frames, number, FRAME_FLUID);
 	} else {
 		assume(frame_word_type(words[number]) == FRAME_RODATA);
 		frame_mark(&frames, number, FRAME_USER_EXEC);

@@ -440,6 +440,23 @@ static void test_what_users_have_is_told_from_what_the_kernel_has(void **state)
 	assert_false(paging_maps_users(&world.paging, PW_RAM));
 }
 
+/* A CPU has seen a table there; before it takes its reference another one releases the frame. */
+static void test_a_table_released_meanwhile_is_asked_for_again(void **state)
+{
+	struct promotion p = {.paging = &world.paging, .cpu = &world.cpu[0]};
+	const struct tree_root root = {.frame = pw_frame(&world), .level = 1, .half = HALF_USER};
+
+	(void)state;
+	assert_int_equal(promote_judge(&p, &root), -EAGAIN);
+	promote_end(&p);
+	assert_int_equal(promote_tree(&world.paging, &world.cpu[0], &root), 0);
+	assert_int_equal(promote_judge(&p, &root), 0);
+	assert_int_equal(world.refusals[SECPOD_RULE_PT_TYPE], 0);
+	assert_false(frame_put(&world.paging.frames, root.frame));
+	assert_true(frame_put(&world.paging.frames, root.frame));
+	retire(&world.paging, root.frame);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +475,7 @@ int main(void)
 		TEST(test_without_memory_no_tree_gets_in),
 		TEST(test_memory_left_read_only_is_given_back),
 		TEST(test_a_frame_made_what_it_is_already_is_counted_once),
+		TEST(test_a_table_released_meanwhile_is_asked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
