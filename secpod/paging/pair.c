@@ -63,19 +63,6 @@ bool pair_has(const struct paging *paging, const struct table_info *info,
 	       info->root_kind != ROOT_KIND_SPECIAL && paging_is_isolated(paging);
 }
 
-static int exchange(uint64_t slot, uint64_t *expected, uint64_t next)
-{
-	uint64_t *entry = guest_word_open(slot);
-	bool done;
-
-	if (!entry)
-		return -EFAULT;
-	done = __atomic_compare_exchange_n(entry, expected, next, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST);
-	guest_word_close();
-	return done ? 0 : -EAGAIN;
-}
-
 int pair_exchange(struct paging *paging, const struct table_info *info,
 		  const struct pte_place *place, uint64_t *expected, uint64_t next)
 {
@@ -88,7 +75,7 @@ int pair_exchange(struct paging *paging, const struct table_info *info,
 		spin_lock(&paging->pair_lock);
 		differ = !let_pass && differs(paging, info, place->index, next);
 		if (!differ)
-			error = exchange(place->slot, expected, next);
+			error = guest_cmpxchg64(place->slot, expected, next);
 		spin_unlock(&paging->pair_lock);
 		if (!differ || refuse(paging, place->slot, *expected, next))
 			return error;

@@ -152,6 +152,14 @@ static int reclaim_root(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	return error == -EBUSY && !trimmed ? -EAGAIN : error;
 }
 
+/* Where slot is, in the table that word and info are of. */
+static struct pte_place place_of(const struct paging *paging, const struct table_info *info,
+				 uint64_t word, uint64_t slot)
+{
+	return pte_place_of(paging, info, (uint32_t)frame_word_type(word),
+			    (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
+}
+
 static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, paging_change change,
 		 void *operand, uint64_t *old, bool pair);
 
@@ -208,8 +216,7 @@ static int store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	if (error)
 		return error;
 	info = table_info_of(&paging->infos, frame_word_info(word));
-	place = pte_place_of(paging, info, (uint32_t)frame_word_type(word),
-			     (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t));
+	place = place_of(paging, info, word, slot);
 	error = store_locked(paging, cpu, info, &place, change, operand, old, &next);
 	if (!error) {
 		count_user_entries(info, &place, *old, next);
@@ -315,9 +322,7 @@ bool paging_maps_users(const struct paging *paging, uint64_t slot)
 	if (!frame_is_table(frame_word_type(word)))
 		return false;
 	info = table_info_of(&paging->infos, frame_word_info(word));
-	return pte_place_of(paging, info, (uint32_t)frame_word_type(word),
-			    (uint32_t)(slot & ~PAGE_MASK) / (uint32_t)sizeof(uint64_t))
-		       .half == HALF_USER;
+	return place_of(paging, info, word, slot).half == HALF_USER;
 }
 
 /* What the CPU would make of the entry: A first, D where the access was let through by a leaf. */

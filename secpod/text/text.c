@@ -358,7 +358,7 @@ static int put_jump(struct text *text, const struct text_code *code, text_put pu
 
 	if (!site)
 		return -ENOMEM;
-	read_around(code, va, site->patch.original);
+	(void)read_around(code, va, site->patch.original);
 	error = put(code->context, va, bytes, count);
 	if (error) {
 		drop(text, va);

@@ -41,8 +41,6 @@ uint64_t *guest_word_open(uint64_t gpa)
 	if (gpa % sizeof(uint64_t) || !guest_range_ok(gpa, sizeof(uint64_t)))
 		return NULL;
 	assert_false(window_open);
-	if (paging_world->before_word)
-		paging_world->before_word(paging_world);
 	window_open = true;
 	return (uint64_t *)(paging_world->ram + gpa);
 }
@@ -429,4 +427,12 @@ void pw_check(struct paging_world *world)
 		assert_int_equal(paging->frames.of_type[type], of_type[type]);
 	assert_int_equal(paging->infos.used, tables);
 	free(refs);
+}
+
+int pw_teardown(void **state)
+{
+	(void)state;
+	pw_check(paging_world);
+	pw_close(paging_world);
+	return 0;
 }

@@ -62,8 +62,6 @@ struct paging_world {
 	void (*meanwhile)(struct paging_world *world);
 	/* And just before the entry at gpa becomes next, the lock of its table being held. */
 	void (*before_exchange)(struct paging_world *world, uint64_t gpa, uint64_t next);
-	/* And just before a word is opened. */
-	void (*before_word)(struct paging_world *world);
 };
 
 /* The one world there is; the fake guest_mem works on it. */
@@ -113,5 +111,8 @@ int pw_load(struct paging_world *world, uint32_t cpu, uint64_t root);
  * the running test.
  */
 void pw_check(struct paging_world *world);
+
+/* pw_teardown - pw_check() and pw_close() of the one world, as cmocka calls it after a test. Result: 0. */
+int pw_teardown(void **state);
 
 #endif

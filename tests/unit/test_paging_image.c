@@ -49,14 +49,6 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
-{
-	(void)state;
-	pw_check(&world);
-	pw_close(&world);
-	return 0;
-}
-
 static int set(uint64_t va, uint32_t level, uint64_t value)
 {
 	return pw_poke(&world, 0, pw_slot(world.swapper, va, level), value);
@@ -271,7 +263,7 @@ static void test_an_image_that_is_not_linear_is_none(void **state)
 	pw_close(&world);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, pw_teardown)
 
 int main(void)
 {

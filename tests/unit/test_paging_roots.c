@@ -45,14 +45,6 @@ static int open_isolated(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
-{
-	(void)state;
-	pw_check(&world);
-	pw_close(&world);
-	return 0;
-}
-
 static enum frame_type type_at(uint64_t gpa)
 {
 	return frame_type(&world.paging.frames, gpa >> PAGE_SHIFT);
@@ -305,9 +297,11 @@ static void *store_to_the_users_half(void *context)
 }
 
 /* Time enough for the other store, were it not kept waiting. */
-static void store_at_the_same_time(struct paging_world *w)
+static void store_at_the_same_time(struct paging_world *w, uint64_t gpa, uint64_t next)
 {
-	w->before_word = NULL;
+	(void)gpa;
+	(void)next;
+	w->before_exchange = NULL;
 	assert_int_equal(pthread_create(&other_cpu, NULL, store_to_the_users_half, NULL), 0);
 	for (uint32_t i = 0; i < 100 && !__atomic_load_n(&other_done, __ATOMIC_ACQUIRE); i++)
 		(void)usleep(1000);
@@ -325,7 +319,7 @@ static void test_two_cpus_do_not_make_the_halves_differ(void **state)
 		assert_int_equal(pw_poke(&world, 0, pair_slot + i * PAGE_SIZE, 0), 0);
 	}
 	other_done = false;
-	world.before_word = store_at_the_same_time;
+	world.before_exchange = store_at_the_same_time;
 	assert_int_equal(pw_poke(&world, 0, pair_slot, pair_entry[0]), 0);
 	assert_int_equal(pthread_join(other_cpu, NULL), 0);
 	assert_int_equal(other_result, -EPERM);
@@ -514,7 +508,7 @@ static void test_a_constant_page_becomes_nothing_else(void **state)
 	assert_int_equal(paging_make_constant(&world.paging, PW_FRAMES), -EFAULT);
 }
 
-#define TEST(name, open) cmocka_unit_test_setup_teardown(name, open, close_world)
+#define TEST(name, open) cmocka_unit_test_setup_teardown(name, open, pw_teardown)
 
 int main(void)
 {

@@ -22,14 +22,6 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
-{
-	(void)state;
-	pw_check(&world);
-	pw_close(&world);
-	return 0;
-}
-
 static bool is_shown(uint64_t frame)
 {
 	return pw_peek(shown + frame / 64 * sizeof(uint64_t)) >> frame % 64 & 1;
@@ -163,7 +155,7 @@ static void only_ordinary_memory_is_taken(void **state)
 
 int main(void)
 {
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, pw_teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(tables_are_shown_from_the_start_and_as_they_come_and_go),
 		WITH_WORLD(tables_that_come_meanwhile_are_shown),
