@@ -5,12 +5,39 @@
  */
 #include <errno.h>
 
+#include "guest-support/include/secpod_abi.h"
 #include "secpod/paging/internal.h"
 #include "vmm/guest_mem.h"
 
 void code_note(struct paging *paging, uint64_t frame, uint64_t va)
 {
 	frame_note_place(&paging->frames, frame, va);
+}
+
+/* Who has code made, by what is in the page before: nothing else in the page tells it. */
+enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
+
+static const uint8_t origin_rule[] = {
+	[ORIGIN_MODULE] = SECPOD_RULE_CODE_NEW,
+	[ORIGIN_BPF] = SECPOD_RULE_CODE_BPF,
+	[ORIGIN_PROBE] = SECPOD_RULE_CODE_PROBE,
+};
+
+/*
+ * BPF has pages of INT3 that programs are written to later (bpf_prog_pack), kprobes pages of nothing for the
+ * instructions they have moved (alloc_insn_page). What modules and ftrace bring is complete.
+ */
+static enum origin origin_of(const uint64_t *page)
+{
+	const uint64_t int3 = 0xccccccccccccccccULL;
+
+	for (uint32_t i = 1; i < PT_ENTRIES; i++) {
+		if (page[i] != page[0])
+			return ORIGIN_MODULE;
+	}
+	if (page[0] == int3)
+		return ORIGIN_BPF;
+	return page[0] == 0 ? ORIGIN_PROBE : ORIGIN_MODULE;
 }
 
 /*
@@ -88,7 +115,7 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 	if (error)
 		return error;
 	origin = origin_of(cpu->code);
-	rule = origin_rule_of(origin);
+	rule = origin_rule[origin];
 	if (!is_listed(paging, cpu, rule)) {
 		sha256(cpu->code, PAGE_SIZE, digest);
 		if (paging->ops.refuse(paging->ops.context, rule, frame << PAGE_SHIFT,

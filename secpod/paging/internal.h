@@ -113,14 +113,6 @@ void code_note(struct paging *paging, uint64_t frame, uint64_t va);
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
 
 /*
- * origin_of - who has brought this page, which is to become code.
- * origin_rule_of - the rule (SECPOD_RULE_*) that is asked of it.
- */
-enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
-enum origin origin_of(const uint64_t *page);
-uint8_t origin_rule_of(enum origin origin);
-
-/*
  * code_admit - memory, frame by number, is to be executed at place: read-only first, then measured, then
  * it is asked whether it may be. Result: 0, with a reference to it; -ENOEXEC (refused, recorded);
  * -EAGAIN, -EFAULT, -ENOMEM.

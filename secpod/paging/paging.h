@@ -17,7 +17,6 @@
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *	code.c		code comes: the image is measured, and each new page
- *	origin.c	and who brings it
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it

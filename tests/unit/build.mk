@@ -53,7 +53,7 @@ unit_guest_walk := vmx/guest_walk.c
 unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
-unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code origin root activate lock pair \
+unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock pair \
 	request shown) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_list.c secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
