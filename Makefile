@@ -129,7 +129,7 @@ system: setup
 	scripts/system-tests $(T)
 
 bench: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
 	scripts/bench
 
 .PHONY: matrix-support
