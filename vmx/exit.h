@@ -42,6 +42,8 @@ void exit_task_switch(struct vcpu *vcpu);
 /* exit_msr.c */
 void exit_rdmsr(struct vcpu *vcpu);
 void exit_wrmsr(struct vcpu *vcpu);
+void exit_rdmsr_imm(struct vcpu *vcpu);
+void exit_wrmsrns_imm(struct vcpu *vcpu);
 /* exit_vmcall.c */
 void exit_vmcall(struct vcpu *vcpu);
 /* exit_vmcall_init - once: what hypercalls reach. */

@@ -95,7 +95,7 @@
 #define SECPOD_STAT_CPU_EXIT_REASON 0x10000u
 /* TSC ticks between VM exits of one basic reason and VM entry: SECPOD_STAT_EXIT_TSC + reason. */
 #define SECPOD_STAT_EXIT_TSC 0x2000u
-#define SECPOD_STAT_EXIT_REASONS 80u
+#define SECPOD_STAT_EXIT_REASONS 86u
 
 /*
  * Rules: what the guest's kernel may not do. Each has an answer, set at boot by "policy.<name>" in
