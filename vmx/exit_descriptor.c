@@ -51,7 +51,8 @@ static int reflect(const struct access *a, int error, const struct guest_walk *w
 	case -EAGAIN:
 		break;
 	case -EIO:
-		secure_space_operand(a->vcpu, walk->gpa, access, gva);
+		if (!operand_refused(a->vcpu, walk->gpa, access, gva))
+			return -EAGAIN;
 		guest_inject(a->vcpu, VECTOR_GP, ERROR_NONE);
 		break;
 	default:
