@@ -95,7 +95,8 @@ struct paging_stats {
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
 	uint64_t refused;
-	uint64_t flushes; /* all-CPU invalidations asked for */
+	uint64_t flushes;   /* all-CPU invalidations asked for */
+	uint64_t measuring; /* TSC ticks that the image's text took at ACTIVATE */
 };
 
 struct paging {
