@@ -282,7 +282,9 @@ int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t
 /*
  * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
  * ACTIVE.
+ * paging_is_mixed - do they differ within the 2 MiB with frame (number) in them?
  */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
+bool paging_is_mixed(const struct paging *paging, uint64_t frame);
 
 #endif

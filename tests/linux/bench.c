@@ -32,6 +32,8 @@ static const struct {
 	{SECPOD_STAT_PT_STORES, "stores"},
 	{SECPOD_STAT_PT_FLAGS, "flag updates"},
 	{SECPOD_STAT_TEXT_STORES, "stores to code"},
+	{SECPOD_STAT_TEXT_EXITS, "exits for them"},
+	{SECPOD_STAT_TEXT_TSC, "root-mode instructions in those"},
 	{SECPOD_STAT_TABLES_PROMOTED, "tables made"},
 	{SECPOD_STAT_PT_ENTRIES, "entries judged in them"},
 	{SECPOD_STAT_FLUSH_REQUESTS, "invalidations"},
@@ -420,9 +422,10 @@ int summary_main(void)
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_2M),
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_4K),
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_TABLES));
-	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB\n",
+	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB, of mixed rights %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_RAM) >> 10,
-	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10);
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10,
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM_MIXED) >> 10);
 	printf("GUEST: summary: monitor code and data %llu KiB, reserved %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_IMAGE_SIZE) >> 10,
 	       (unsigned long long)stat_of(SECPOD_STAT_REGION_SIZE) >> 10);
@@ -433,6 +436,9 @@ int summary_main(void)
 	say_paging();
 	printf("GUEST: summary: paging delegation and EPT %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_PAGING) >> 10);
+	printf("GUEST: summary: measured %llu pages of code, %llu instructions\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_MEASURED),
+	       (unsigned long long)stat_of(SECPOD_STAT_MEASURE_TSC));
 	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n",
 	       (unsigned long long)root, (unsigned long long)(now - launch));
 	return 0;

@@ -218,6 +218,24 @@ static void user_mode_executes_the_vdso_and_the_kernel_does_not(void **state)
 	pw_check(&world);
 }
 
+/* Pages are large wherever rights let them be, and nowhere else. */
+static void only_mixed_regions_are_split(void **state)
+{
+	unsigned int mixed = 0;
+
+	(void)state;
+	/* The first one is split by memory types, the last one by a device's page, which is not of this table. */
+	for (uint64_t gpa = SIZE_2M; gpa < (PW_DEVICE & ~(SIZE_2M - 1)); gpa += SIZE_2M) {
+		const bool is_mixed = paging_is_mixed(&world.paging, gpa >> PAGE_SHIFT);
+
+		assert_int_equal(leaf_at(gpa).size == SIZE_4K, is_mixed);
+		assert_int_equal(paging_is_mixed(&world.paging, (gpa + SIZE_2M - 1) >> PAGE_SHIFT),
+				 is_mixed);
+		mixed += is_mixed;
+	}
+	assert_in_range(mixed, 1, PW_RAM / SIZE_2M - 1);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, open_with_mbec, close_world)
@@ -228,6 +246,7 @@ int main(void)
 		cmocka_unit_test_teardown(everything_is_executable_before_active, close_world),
 		WITH(the_kernel_executes_only_code_from_active_on),
 		WITH(large_pages_stay_large),
+		WITH(only_mixed_regions_are_split),
 		WITHOUT(without_mbec_data_stays_executable),
 		cmocka_unit_test_setup_teardown(an_activation_that_fails_takes_nothing,
 						open_inactive, close_world),
