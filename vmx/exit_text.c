@@ -196,15 +196,15 @@ static bool wants_record(void)
 int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old)
 {
 	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
-	struct text_exit t;
+	struct text_exit t = {
+		.vcpu = vcpu,
+		.gpa = gpa,
+		.page = frame_word_place(word),
+		.change = change,
+		.old = old,
+	};
 	int error;
 
-	t.vcpu = vcpu;
-	t.gpa = gpa;
-	t.page = frame_word_place(word);
-	t.change = change;
-	t.old = old;
-	t.translating = false;
 	if (word & FRAME_FLUID)
 		return write_code(&t);
 	error = judge(&t);
