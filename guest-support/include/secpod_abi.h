@@ -75,7 +75,13 @@
 #define SECPOD_STAT_PT_ENTRIES 0x18u	  /* present entries judged when tables were made */
 #define SECPOD_STAT_PAGING 0x19u	  /* memory for it, and EPT tables: bytes */
 #define SECPOD_STAT_TEXT_STORES 0x1au	  /* stores that patch code, admitted */
-#define SECPOD_STAT_COUNT 0x1bu
+#define SECPOD_STAT_TEXT_EXITS 0x1bu	  /* exits in which such stores were made */
+#define SECPOD_STAT_TEXT_TSC 0x1cu	  /* TSC ticks between them and VM entry */
+#define SECPOD_STAT_MEASURED 0x1du	  /* pages of the kernel's text, at ACTIVATE */
+#define SECPOD_STAT_MEASURE_TSC 0x1eu	  /* TSC ticks for measuring them */
+/* Bytes of RAM in 2 MiB that cannot be one EPT page, as the guest has not the same rights to all of it. */
+#define SECPOD_STAT_RAM_MIXED 0x1fu
+#define SECPOD_STAT_COUNT 0x20u
 /* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
 #define SECPOD_STAT_FRAMES 0x20u
 #define SECPOD_FRAME_L1 1u /* page tables, by level */
