@@ -87,7 +87,7 @@ static void show_json(struct report *report, const struct secpod_record *record)
 	report_text(report, "insn", "", insn, REPORT_PLAIN);
 	snprintf(code, sizeof(code), "%.*s", (int)sizeof(record->code), record->code);
 	report_text(report, "code", "", code, REPORT_PLAIN);
-	report_text(report, "gone", "", record->gone ? "yes" : "no", REPORT_PLAIN);
+	report_flag(report, "gone", "", record->gone);
 	report_end(report);
 }
 
