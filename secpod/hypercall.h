@@ -28,6 +28,10 @@ struct hypercall_machine {
 	void (*caller)(void *context, struct secpod_record *record);
 	/* REDIRECT. Result: 0, -ENOENT, -EBUSY, -EINVAL, -ENOMEM. */
 	int (*redirect)(void *context, uint64_t function, uint64_t stub);
+	/* Copy from the guest. Result: 0, -EFAULT (some of it is not the guest's memory). */
+	int (*read)(void *context, uint64_t gpa, void *to, uint64_t size);
+	/* Is at va (linear) code of a module's, as it was measured when it came? */
+	bool (*is_module_code)(void *context, uint64_t va);
 };
 
 /* One for the machine. */

@@ -269,6 +269,13 @@ static bool is_module_code(struct text_exit *t, uint64_t va)
 	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
 }
 
+bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
+{
+	const struct text_exit t = {.paging = guest_paging(vcpu)};
+
+	return is_module_code(&t, va);
+}
+
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 {
 	struct text_exit t = {.vcpu = vcpu};

@@ -73,10 +73,23 @@ static int redirect(void *context, uint64_t function, uint64_t stub)
 	return text_redirect_guest(this_vcpu(), function, stub);
 }
 
+static int read_guest(void *context, uint64_t gpa, void *to, uint64_t size)
+{
+	(void)context;
+	return guest_read(gpa, to, size);
+}
+
+static bool is_module_code(void *context, uint64_t va)
+{
+	(void)context;
+	return text_is_module_code(this_vcpu(), va);
+}
+
 void exit_vmcall_init(void)
 {
 	vmx.hypercalls = (struct hypercalls){
-		.machine = {NULL, is_guest_memory, write_guest, machine_stats, caller, redirect},
+		.machine = {NULL, is_guest_memory, write_guest, machine_stats, caller, redirect,
+			    read_guest, is_module_code},
 		.phase = &vmx.phase,
 		.policy = &vmx.policy,
 		.log = &vmx.audit,

@@ -27,7 +27,7 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 6u
+#define SECPOD_ABI_MINOR 7u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -199,7 +199,7 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(DIRECT_MAP, "slot", "new", "old", "")                 \
 	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
 	X(PT_STORE, "slot", "linear", "error", "")              \
-	X(CODE_NEW, "gpa", "linear", "sha256", "")              \
+	X(CODE_NEW, "gpa", "linear", "sha256", "named")         \
 	X(CODE_STORE, "gpa", "new", "old", "")                  \
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
@@ -225,6 +225,7 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u
 #define SECPOD_RECORD_DETAILS 4u
+#define SECPOD_CODE_NAME 32u
 struct secpod_record {
 	uint64_t seq;	/* 1 for the first one; a gap: records were lost */
 	uint64_t tsc;	/* time-stamp counter of the CPU */
@@ -238,7 +239,9 @@ struct secpod_record {
 	uint64_t detail[SECPOD_RECORD_DETAILS]; /* see SECPOD_DETAILS */
 	uint8_t insn_len;			/* bytes of insn that are known */
 	uint8_t insn[SECPOD_RECORD_INSN];	/* the instruction, as fetched after the exit */
-	uint8_t zero[39];
+	uint8_t gone;				/* 1: of code that CODE_GONE has spoken of */
+	char code[SECPOD_CODE_NAME]; /* name of the code at rip, if CODE_OK gave it one */
+	uint8_t zero[6];
 };
 _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 
@@ -371,6 +374,23 @@ struct secpod_pt_op {
  * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
  */
 #define SECPOD_CALL_REDIRECT 10u
+
+/*
+ * CODE_OK(begin, bytes, gpa): the code at [begin, begin + bytes), linear addresses and multiples of 4096, gets the name
+ * at gpa: SECPOD_CODE_NAME bytes; letters, digits, '_', '-' and '.', zeros behind them. Records that are caused from there have
+ * it from then on. It is recorded under CODE_NEW ("named": bytes), and grants nothing. With SECPOD_FEATURE_PAGING
+ * (else -EPERM). bytes: at most SECPOD_CODE_BYTES_MAX. Result: 0; -ENOENT: not all of it is code of a module;
+ * -EBUSY: some of it has a name, which stays until other code comes there; -ENOMEM: too many names; -EINVAL: no
+ * multiples, or no name.
+ */
+#define SECPOD_CALL_CODE_OK 12u
+#define SECPOD_CODE_BYTES_MAX 0x100000u
+
+/*
+ * CODE_GONE(begin): what has got a name at begin is not executed any more. The name stays until other code comes there,
+ * and records that are caused from there say so (gone). Result: 0, -ENOENT: no name begins there.
+ */
+#define SECPOD_CALL_CODE_GONE 13u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

@@ -584,6 +584,8 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 	if (!error)
 		error = text_init(&paging->text, pool);
 	if (!error)
+		error = code_names_init(&paging->names, pool);
+	if (!error)
 		error = shown_init(paging, pool);
 	for (uint64_t at = 0; !error && at < config->secure_size; at += PAGE_SIZE)
 		error = frame_set(&paging->frames, (config->secure_base + at) >> PAGE_SHIFT,

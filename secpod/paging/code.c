@@ -134,6 +134,7 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 	if (is_fluid(origin))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	text_forget(&paging->text, va);
+	code_name_forget(&paging->names, va);
 	return 0;
 }
 

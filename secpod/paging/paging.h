@@ -38,6 +38,7 @@
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_name.h"
 #include "secpod/text/text.h"
 #include "vmm/handoff.h"
 
@@ -141,6 +142,7 @@ struct paging {
 	uint64_t shown_pages;
 
 	struct text text; /* what is in the frames of code */
+	struct code_names names;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
 	struct paging_stats stats;

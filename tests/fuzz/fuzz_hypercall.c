@@ -300,6 +300,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.open)
 		open_machine();
 	hypercall_world_open(&world);
+	/* As many linear addresses as SMALL leaves are code; names are the inputs'. */
+	world.module_end = WORLD_RAM;
+	paging.paging.names.count = 0;
 	world.hypercalls.paging = &paging.paging;
 	start_process(size % 2);
 	/* Most of what a request can meet lies behind these steps. */

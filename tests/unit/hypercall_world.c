@@ -6,7 +6,7 @@
 
 #include "vmm/addr.h"
 
-#define POOL_PAGES 8u
+#define POOL_PAGES 16u
 
 /* As the monitor's own: RAM, the whole of the range, nothing of the secure space, no wrapping. */
 static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
@@ -58,6 +58,23 @@ static int redirect(void *context, uint64_t function, uint64_t stub)
 	return world->redirect_error;
 }
 
+static int read_guest(void *context, uint64_t gpa, void *to, uint64_t size)
+{
+	const struct hypercall_world *world = context;
+
+	if (!is_guest_memory(context, gpa, size))
+		abort();
+	memcpy(to, world->ram + gpa, size);
+	return 0;
+}
+
+static bool is_module_code(void *context, uint64_t va)
+{
+	const struct hypercall_world *world = context;
+
+	return va >= world->module_begin && va < world->module_end;
+}
+
 static int on_active(void *context)
 {
 	struct hypercall_world *world = context;
@@ -92,7 +109,8 @@ void hypercall_world_open(struct hypercall_world *world)
 		abort();
 	phase_init(&world->phase, hooks, sizeof(hooks) / sizeof(hooks[0]), world);
 	world->hypercalls = (struct hypercalls){
-		.machine = {world, is_guest_memory, write_guest, stats, caller, redirect},
+		.machine = {world, is_guest_memory, write_guest, stats, caller, redirect,
+			    read_guest, is_module_code},
 		.phase = &world->phase,
 		.policy = &world->policy,
 		.log = &world->log,

@@ -29,6 +29,8 @@ struct hypercall_world {
 	int active_error;	     /* what the hook of ACTIVE returns */
 	int redirect_error;	     /* what REDIRECT returns */
 	uint64_t redirected[2];	     /* what it was asked for last */
+	uint64_t module_begin;	     /* code of a module's, linear */
+	uint64_t module_end;
 	uint32_t activated;
 	uint32_t locked;
 };

@@ -427,10 +427,10 @@ static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
 /* Without paging delegation there is nothing to be asked for, whatever the phase. */
 static void requests_need_paging_delegation(void **state)
 {
-	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
-					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
-					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
-					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT};
+	static const uint32_t numbers[] = {
+		SECPOD_CALL_PT_SET,   SECPOD_CALL_PT_XCHG,   SECPOD_CALL_PT_COMMIT,
+		SECPOD_CALL_PT_BATCH, SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
+		SECPOD_CALL_SETUP,    SECPOD_CALL_REDIRECT,  SECPOD_CALL_CODE_OK};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -440,6 +440,7 @@ static void requests_need_paging_delegation(void **state)
 		assert_int_equal(call(numbers[i / 2], 0x1000, 0x1000, 0, 0), -SECPOD_EPERM);
 		assert_int_equal(recorded(), i + 1);
 	}
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, 0x1000, 0, 0, 0), -SECPOD_EPERM);
 }
 
 static void redirect_is_the_machine_s_to_answer(void **state)
@@ -470,6 +471,88 @@ static void redirect_is_the_machine_s_to_answer(void **state)
 		assert_int_equal(w.redirected[1], 0x2000 + i);
 		assert_int_equal(recorded() - before, rows[i].malformed);
 	}
+}
+
+#define CODE 0xffffffffc0400000ULL
+#define NAME 0x1000u
+
+/* A machine with room for names, and three pages of a module's code. */
+static void open_names(struct paging *paging)
+{
+	reach(SECPOD_PHASE_LOCKED);
+	assert_int_equal(code_names_init(&paging->names, &w.pool), 0);
+	paging->active = true;
+	w.hypercalls.paging = paging;
+	w.module_begin = CODE;
+	w.module_end = CODE + 3 * PAGE_SIZE;
+	strcpy((char *)w.ram + NAME, "dummy");
+}
+
+static void code_gets_a_name_that_is_on_record(void **state)
+{
+	struct paging on = {0};
+	struct secpod_record record;
+	char name[SECPOD_CODE_NAME];
+	uint8_t gone;
+
+	(void)state;
+	open_names(&on);
+	w.caller = (struct secpod_record){.rip = 0xffffffff81000000, .cpu = 1};
+	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, 2 * PAGE_SIZE, NAME, 0), 0);
+	assert_true(code_name_find(&on.names, CODE + PAGE_SIZE, name, &gone));
+	assert_string_equal(name, "dummy");
+	assert_int_equal(gone, 0);
+	assert_int_equal(audit_log_peek(&w.log, &record), 0);
+	assert_int_equal(record.rule, SECPOD_RULE_CODE_NEW);
+	assert_int_equal(record.answer, SECPOD_ANSWER_LOG);
+	assert_int_equal(record.phase, SECPOD_PHASE_LOCKED);
+	assert_int_equal(record.rip, w.caller.rip);
+	assert_int_equal(record.detail[1], CODE);
+	assert_int_equal(record.detail[3], 2 * PAGE_SIZE);
+	assert_string_equal(record.code, "dummy");
+	/* Given once. */
+	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, PAGE_SIZE, NAME, 0), -SECPOD_EBUSY);
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE + PAGE_SIZE, 0, 0, 0), -SECPOD_ENOENT);
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE, 0, 0, 0), 0);
+	assert_true(code_name_find(&on.names, CODE, name, &gone) && gone == 1);
+	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 1);
+	assert_int_equal(recorded(), 0);
+}
+
+static void a_name_is_for_code_of_a_module_only(void **state)
+{
+	static const struct {
+		uint64_t begin, bytes, gpa;
+		int64_t result;
+	} rows[] = {
+		{CODE - PAGE_SIZE, PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE - PAGE_SIZE, 2 * PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE, 4 * PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE, 0, NAME, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE + 8, NAME, -SECPOD_EINVAL},
+		{CODE + 8, PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{CODE, SECPOD_CODE_BYTES_MAX + PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{0 - PAGE_SIZE, 2 * PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE, NAME + 4, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE, NAME + 8, -SECPOD_EINVAL}, /* there is no name */
+		{CODE, PAGE_SIZE, WORLD_SECURE_BASE, -SECPOD_EFAULT},
+		{CODE, PAGE_SIZE, WORLD_SECURE_BASE - 8, -SECPOD_EFAULT},
+		{CODE, PAGE_SIZE, WORLD_RAM - 8, -SECPOD_EFAULT},
+	};
+	struct paging on = {0};
+
+	(void)state;
+	open_names(&on);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+
+		assert_int_equal(
+			call(SECPOD_CALL_CODE_OK, rows[i].begin, rows[i].bytes, rows[i].gpa, 0),
+			rows[i].result);
+		assert_int_equal(recorded() - before, rows[i].result != -SECPOD_ENOENT);
+		assert_int_equal(on.names.count, 0);
+	}
+	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 0);
 }
 
 /* One row of docs/abi.md for each call and each rule. */
@@ -516,6 +599,8 @@ int main(void)
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
+		WITH_WORLD(code_gets_a_name_that_is_on_record),
+		WITH_WORLD(a_name_is_for_code_of_a_module_only),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 
