@@ -238,8 +238,12 @@ static int close_site(const struct judged *j, struct text_site *site)
 	known = read_around(j->code, j->va, now);
 	memcpy(now, j->bytes, j->count);
 	state = patch_judge(&site->patch, now, &extent, &targets);
-	/* What lies behind the end of code is not known, and no part of a patch. */
-	if (state == PATCH_REFUSED || extent > known || meets_another(j, j->va, j->va + extent))
+	/*
+	 * INT3 comes alone: what comes with it would not be judged. What lies behind the end of code is not known,
+	 * and no part of a patch.
+	 */
+	if (state == PATCH_REFUSED || state == PATCH_OPEN || extent > known ||
+	    meets_another(j, j->va, j->va + extent))
 		return -EACCES;
 	error = j->code->write(j->code->context);
 	if (error)
