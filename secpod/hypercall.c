@@ -194,7 +194,8 @@ static int64_t call_pt_commit(struct hypercalls *hypercalls, struct hypercall *c
 
 static int64_t call_pt_batch(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi));
+	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi,
+					   call->rdx));
 }
 
 static int64_t call_wrprotect(struct hypercalls *hypercalls, struct hypercall *call)
@@ -226,7 +227,7 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_PT_SET] = {"PT_SET", call_pt_set, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_XCHG] = {"PT_XCHG", call_pt_xchg, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_COMMIT] = {"PT_COMMIT", call_pt_commit, 2, SECPOD_PHASE_ACTIVE, true},
-	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 3, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_REDIRECT] = {"REDIRECT", call_redirect, 2, SECPOD_PHASE_ACTIVE, true},

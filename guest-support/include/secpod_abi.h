@@ -27,7 +27,7 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 6u
+#define SECPOD_ABI_MINOR 7u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -323,8 +323,9 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
 #define SECPOD_COMMIT_DIRTY 1
 
 /*
- * PT_BATCH(gpa, count): count entries of struct secpod_pt_op, in their order. The list does not
- * cross a page, and is read once. Result: how many are done. Fewer than count: the next one is in error,
+ * PT_BATCH(gpa, count, saved): count entries of struct secpod_pt_op, in their order. The list does not
+ * cross a page, and is read once. saved: 0; or dirty itself, or one bit of those the CPU ignores: it is set in an entry
+ * where COMMIT would say SECPOD_COMMIT_DIRTY. Result: how many are done. Fewer than count: the next one is in error,
  * which a call that begins there tells.
  */
 #define SECPOD_CALL_PT_BATCH 7u
