@@ -214,6 +214,21 @@ static int64_t call_redirect(struct hypercalls *hypercalls, struct hypercall *ca
 	return hypercalls->machine.redirect(hypercalls->machine.context, call->rdi, call->rsi);
 }
 
+static int64_t call_rearm(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t gpa = call->rdi, count = call->rsi;
+	struct secpod_call_site calls[SECPOD_REARM_MAX];
+	int error;
+
+	if (count == 0 || count > SECPOD_REARM_MAX)
+		return -EINVAL;
+	error = check_buffer(hypercalls, gpa, count * sizeof(calls[0]));
+	if (!error)
+		error = machine->read(machine->context, gpa, calls, count * sizeof(calls[0]));
+	return error ? error : machine->rearm(machine->context, calls, (uint32_t)count);
+}
+
 static int64_t call_unpin(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	return paging_request_unpin(hypercalls->paging, call->paging, call->rdi, call->rsi);
@@ -231,6 +246,7 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_REDIRECT] = {"REDIRECT", call_redirect, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_REARM] = {"REARM", call_rearm, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_TEXT_SITES] = {"TEXT_SITES", call_text_sites, 3, SECPOD_PHASE_ACTIVE, true},

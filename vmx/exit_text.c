@@ -176,7 +176,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 		       : write_code(&t);
 }
 
-/* ---- redirection */
+/* ---- redirection, calls that come back */
 
 /* What a word keeps, and what comes into it. */
 struct splice {
@@ -219,17 +219,32 @@ static bool is_module_code(const struct text_exit *t, uint64_t va)
 	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
 }
 
+/* What is decoded from here on sees what was put there. */
+static int note_writes(int error)
+{
+	if (!error)
+		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+	return error;
+}
+
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 {
 	struct text_exit t = {.paging = guest_paging(vcpu)};
 	const struct text_code code = {read_code, write_code, is_code, &t};
-	int error;
 
 	if (!is_module_code(&t, stub))
 		return -EINVAL;
-	error = text_redirect(&vmx.paging.text, &code, put_code, function, stub);
-	/* What is decoded from here on sees it. */
-	if (!error)
-		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
-	return error;
+	return note_writes(text_redirect(&vmx.paging.text, &code, put_code, function, stub));
+}
+
+int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count)
+{
+	struct text_exit t = {.paging = guest_paging(vcpu)};
+	const struct text_code code = {read_code, write_code, is_code, &t};
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_module_code(&t, calls[i].stub))
+			return -EINVAL;
+	}
+	return note_writes(text_rearm(&vmx.paging.text, &code, put_code, calls, count));
 }

@@ -32,7 +32,7 @@
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
 #define SECPOD_FEATURE_PAGING \
-	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REDIRECT answer */
+	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REARM answer */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -366,6 +366,20 @@ struct secpod_pt_op {
  * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
  */
 #define SECPOD_CALL_REDIRECT 10u
+
+/*
+ * REARM(gpa, count): calls that Linux has patched away because they are of nothing (paravirtual operations) are calls again:
+ * where the kernel's code has that NOP of six bytes (66 0F 1F 44 00 00), a call of stub takes its place. A list of count
+ * sites at gpa (struct secpod_call_site, 1 to SECPOD_REARM_MAX), read once; all of them, or none. For ever; the caller sees to it
+ * that no CPU is at a site meanwhile, as with REDIRECT. Result: 0; -ENOENT: other bytes are there; -EBUSY: they are
+ * patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
+ */
+#define SECPOD_CALL_REARM 11u
+#define SECPOD_REARM_MAX 32u
+struct secpod_call_site {
+	uint64_t linear;
+	uint64_t stub;
+};
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

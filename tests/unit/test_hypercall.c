@@ -106,7 +106,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 11", 11, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 12", 12, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -171,6 +171,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"SETUP: before ACTIVE", SECPOD_CALL_SETUP, 0, 0x1000, 0, 0, -SECPOD_EPERM},
 		{"REDIRECT: third argument", SECPOD_CALL_REDIRECT, 0, 0, 1, 0, -SECPOD_EINVAL},
 		{"REDIRECT: before ACTIVE", SECPOD_CALL_REDIRECT, 0, 0, 0, 0, -SECPOD_EPERM},
+		{"REARM: third argument", SECPOD_CALL_REARM, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"REARM: before ACTIVE", SECPOD_CALL_REARM, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 
 		{"PT_SET: third argument", SECPOD_CALL_PT_SET, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
 		{"PT_SET: before ACTIVE", SECPOD_CALL_PT_SET, 0x1000, 0, 0, 0, -SECPOD_EPERM},
@@ -259,7 +261,7 @@ static void the_policy_says_what_a_refusal_leads_to(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct hypercall c = {.rax = SECPOD_HYPERCALL | 11};
+		struct hypercall c = {.rax = SECPOD_HYPERCALL | SECPOD_HYPERCALL_NUMBER};
 		uint64_t before = recorded();
 
 		w.policy.answer[SECPOD_RULE_HYPERCALL] = rows[i].answer;
@@ -428,10 +430,10 @@ static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
 /* Without paging delegation there is nothing to be asked for, whatever the phase. */
 static void requests_need_paging_delegation(void **state)
 {
-	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
-					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
-					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
-					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT};
+	static const uint32_t numbers[] = {
+		SECPOD_CALL_PT_SET,   SECPOD_CALL_PT_XCHG,   SECPOD_CALL_PT_COMMIT,
+		SECPOD_CALL_PT_BATCH, SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
+		SECPOD_CALL_SETUP,    SECPOD_CALL_REDIRECT,  SECPOD_CALL_REARM};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -470,6 +472,54 @@ static void redirect_is_the_machine_s_to_answer(void **state)
 		assert_int_equal(w.redirected[0], 0x1000 + i);
 		assert_int_equal(w.redirected[1], 0x2000 + i);
 		assert_int_equal(recorded() - before, rows[i].malformed);
+	}
+}
+
+static void a_list_of_calls_is_handed_on_as_it_was_read(void **state)
+{
+	static const struct {
+		uint64_t gpa, count;
+		int error;
+		int64_t result;
+	} rows[] = {
+		{0x1000, 1, 0, 0},
+		{0x1ff0, 2, 0, 0},
+		{WORLD_RAM - SECPOD_REARM_MAX * 16, SECPOD_REARM_MAX, 0, 0},
+		{WORLD_SECURE_BASE - 32, 2, -ENOENT, -SECPOD_ENOENT},
+		{0x1000, 3, -EBUSY, -SECPOD_EBUSY},
+		{0x1000, 3, -EINVAL, -SECPOD_EINVAL},
+		{0x1000, 0, 0, -SECPOD_EINVAL},
+		{0x1000, SECPOD_REARM_MAX + 1, 0, -SECPOD_EINVAL},
+		{0x1000, 1ULL << 60, 0, -SECPOD_EINVAL},
+		{0x1004, 1, 0, -SECPOD_EINVAL},
+		{WORLD_SECURE_BASE - 16, 2, 0, -SECPOD_EFAULT},
+		{WORLD_SECURE_BASE, 1, 0, -SECPOD_EFAULT},
+		{WORLD_RAM - 16, 2, 0, -SECPOD_EFAULT},
+		{UINT64_MAX - 15, 1, 0, -SECPOD_EFAULT},
+	};
+	struct paging on = {.active = true};
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	w.hypercalls.paging = &on;
+	for (uint32_t i = 0; i < WORLD_RAM; i++)
+		w.ram[i] = (uint8_t)(i ^ i >> 8);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+		const bool malformed =
+			rows[i].result == -SECPOD_EINVAL || rows[i].result == -SECPOD_EFAULT;
+
+		w.redirect_error = rows[i].error;
+		w.rearmed_count = 0;
+		assert_int_equal(call(SECPOD_CALL_REARM, rows[i].gpa, rows[i].count, 0, 0),
+				 rows[i].result);
+		assert_int_equal(recorded() - before, malformed);
+		if (malformed && !rows[i].error) {
+			assert_int_equal(w.rearmed_count, 0);
+			continue;
+		}
+		assert_int_equal(w.rearmed_count, rows[i].count);
+		assert_memory_equal(w.rearmed, w.ram + rows[i].gpa, rows[i].count * 16);
 	}
 }
 
@@ -517,6 +567,7 @@ int main(void)
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
+		WITH_WORLD(a_list_of_calls_is_handed_on_as_it_was_read),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 
