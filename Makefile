@@ -122,6 +122,7 @@ test: setup
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory prove-quick
 	tests/install/test-install
+	tests/install/test-profile
 	@$(MAKE) --no-print-directory system
 
 system: setup
