@@ -226,7 +226,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 		       : write_code(&t);
 }
 
-/* ---- redirection */
+/* ---- redirection, calls that come back */
 
 /* What a word keeps, and what comes into it. */
 struct splice {
@@ -271,7 +271,7 @@ static bool is_module_code(struct text_exit *t, uint64_t va)
 
 bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
 {
-	const struct text_exit t = {.paging = guest_paging(vcpu)};
+	struct text_exit t = {.vcpu = vcpu};
 
 	return is_module_code(&t, va);
 }
@@ -284,4 +284,16 @@ int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 	if (!is_module_code(&t, stub))
 		return -EINVAL;
 	return text_redirect(&vmx.paging.text, &code, put_code, function, stub);
+}
+
+int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count)
+{
+	struct text_exit t = {.vcpu = vcpu};
+	const struct text_code code = {read_code, write_code, is_code, &t};
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_module_code(&t, calls[i].stub))
+			return -EINVAL;
+	}
+	return text_rearm(&vmx.paging.text, &code, put_code, calls, count);
 }
