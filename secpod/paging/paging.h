@@ -38,6 +38,7 @@
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_profile.h"
 #include "secpod/text/text.h"
 #include "vmm/handoff.h"
 
@@ -142,6 +143,10 @@ struct paging {
 	struct text text; /* what is in the frames of code */
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
+	struct code_profiles profiles;
+	/* Of the kernel, from ACTIVE on, if profiles are asked for; without a site when none is this kernel's. */
+	bool profiled;
+	struct code_profile profile;
 	struct paging_stats stats;
 };
 
@@ -157,6 +162,8 @@ struct paging_config {
 	uint32_t range_count;
 	struct code_list code_list;
 	uint64_t listed; /* see struct paging */
+	struct code_profiles profiles;
+	bool profiled;
 };
 
 /*
