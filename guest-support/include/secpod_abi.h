@@ -148,7 +148,8 @@
 	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
 	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
-	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")
+	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")         \
+	X(CODE_PROFILE, "code-profile", "patches that the profile of the kernel does not have")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -204,7 +205,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
 	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
-	X(PT_PAIR, "slot", "new", "old", "")
+	X(PT_PAIR, "slot", "new", "old", "")                    \
+	X(CODE_PROFILE, "gpa", "new", "old", "sha256")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */

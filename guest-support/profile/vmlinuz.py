@@ -71,14 +71,14 @@ class Kernel:
         try:
             self.sections = self._sections()
             # In the kernel's own order; other addresses than its own are those in an area of each CPU.
-            self._pairs = [(va, name) for va, name in kallsyms(self.data, self.named(".text").address)
+            self.pairs = [(va, name) for va, name in kallsyms(self.data, self.named(".text").address)
                            if va >= self.named(".text").address]
         except (struct.error, IndexError, ValueError) as error:
             raise Malformed("not a kernel that can be read: %s" % error) from error
-        self._pairs.sort()
-        self._places = [va for va, _ in self._pairs]
+        self.pairs.sort()
+        self._places = [va for va, _ in self.pairs]
         self.symbols = {}
-        for va, name in self._pairs:
+        for va, name in self.pairs:
             self.symbols.setdefault(name, va)
         self.text = self.symbol("_text")
 
@@ -135,7 +135,7 @@ class Kernel:
         if not at:
             return "%#x" % va
         # Of more names for one place the first one.
-        begin, name = self._pairs[bisect.bisect_left(self._places, self._places[at - 1])]
+        begin, name = self.pairs[bisect.bisect_left(self._places, self._places[at - 1])]
         return name + ("+%#x" % (va - begin) if va != begin else "")
 
 

@@ -577,6 +577,8 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.range_count = config->range_count,
 		.code_list = config->code_list,
 		.listed = config->listed,
+		.profiles = config->profiles,
+		.profiled = config->profiled,
 	};
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)

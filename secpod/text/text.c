@@ -156,6 +156,73 @@ static struct patch_targets targets_of(const struct text_code *code)
 	return (struct patch_targets){code->is_code, code->context};
 }
 
+/* ---- what the profile has of a patch that is one */
+
+struct profiled {
+	const struct text_code *code;
+	const struct code_profile_site *site;
+};
+
+static bool is_profiled(const struct text_code *code, uint64_t va)
+{
+	return code->profile && code_profile_covers(code->profile, va);
+}
+
+static bool is_target(void *context, uint64_t va)
+{
+	const struct profiled *p = context;
+
+	return p->code->is_code(p->code->context, va) &&
+	       code_profile_target(p->code->profile, p->site, va);
+}
+
+/* Of the site at va: 0 where there is none, or no profile is asked. */
+static uint32_t length_of(const struct text_code *code, uint64_t va)
+{
+	const struct code_profile_site *site =
+		is_profiled(code, va) ? code_profile_at(code->profile, va) : NULL;
+
+	return site ? site->length : 0;
+}
+
+static bool may_open(const struct judged *j)
+{
+	const struct code_profile_site *site;
+
+	if (!is_profiled(j->code, j->va))
+		return true;
+	site = code_profile_at(j->code->profile, j->va);
+	/* What is patched without INT3 never has one. */
+	return site && site->kind != CODE_PROFILE_PREFIX;
+}
+
+/* now[]: which patch_judge() has admitted, as state, by so many bytes. */
+static bool may_close(const struct judged *j, const struct patch_site *patch, const uint8_t *now,
+		      enum patch_state state, uint32_t length)
+{
+	struct profiled p = {j->code, NULL};
+	const struct patch_targets targets = {is_target, &p};
+	uint32_t extent = length;
+
+	if (!is_profiled(j->code, patch->va))
+		return true;
+	p.site = code_profile_at(j->code->profile, patch->va);
+	return p.site && code_profile_state(p.site, state, length) &&
+	       patch_judge(patch, now, &extent, &targets) == state;
+}
+
+static bool may_fill(const struct judged *j, const struct patch_site *patch, uint32_t first)
+{
+	struct profiled p = {j->code, NULL};
+	const struct patch_targets targets = {is_target, &p};
+
+	if (!is_profiled(j->code, patch->va))
+		return true;
+	p.site = code_profile_at(j->code->profile, patch->va);
+	return p.site && first + j->count <= p.site->length &&
+	       patch_tail_judge(patch, first, j->count, j->bytes, &targets);
+}
+
 /* Put back what of the site lies in the len bytes at va. */
 static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes, uint64_t len)
 {
@@ -188,6 +255,8 @@ static int open_site(const struct judged *j, struct text_site *site)
 	const bool known = site != NULL;
 	int error;
 
+	if (!may_open(j))
+		return -EPERM;
 	if (!known)
 		site = new_site(j);
 	if (!site)
@@ -245,6 +314,8 @@ static int close_site(const struct judged *j, struct text_site *site)
 	if (state == PATCH_REFUSED || state == PATCH_OPEN || extent > known ||
 	    meets_another(j, j->va, j->va + extent))
 		return -EACCES;
+	if (!may_close(j, &site->patch, now, state, extent))
+		return -EPERM;
 	error = j->code->write(j->code->context);
 	if (error)
 		return error;
@@ -266,6 +337,8 @@ static int fill_site(const struct judged *j, struct text_site *site)
 	if (meets_another(j, site->patch.va, j->va + j->count) ||
 	    !patch_tail_judge(&site->patch, first, j->count, j->bytes, &targets))
 		return -EACCES;
+	if (!may_fill(j, &site->patch, first))
+		return -EPERM;
 	error = j->code->write(j->code->context);
 	if (error)
 		return error;
@@ -295,6 +368,15 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 	return error;
 }
 
+/* INT3 right behind what has been patched of an open site is taken for a site of its own, unless the profile has it in this one. */
+static bool reaches(const struct judged *j, const struct text_site *site)
+{
+	const uint32_t known = length_of(j->code, site->patch.va);
+	const uint32_t length = known ? known : site->patch.extent;
+
+	return site->patch.va + length > j->va;
+}
+
 static int judge(const struct judged *j)
 {
 	struct text_site *site = find(j->text, j->va), *before;
@@ -305,9 +387,7 @@ static int judge(const struct judged *j)
 	if (site && site->state == PATCH_OPEN)
 		return close_site(j, site);
 	before = site ? NULL : last_in(j->text, j->va - PATCH_BYTES + 1, j->va);
-	/* INT3 right behind what has been patched of it is taken for a site of its own. */
-	if (before && before->state == PATCH_OPEN &&
-	    (!int3 || before->patch.va + before->patch.extent > j->va))
+	if (before && before->state == PATCH_OPEN && (!int3 || reaches(j, before)))
 		return fill_site(j, before);
 	if (before && before->patch.va + before->patch.extent > j->va)
 		return -EACCES;
@@ -333,11 +413,11 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	spin_lock(&text->lock);
 	error = judge(&j);
 	/* Storing the same again changes nothing, whoever does it. */
-	if (error == -EACCES && is_same(&j))
+	if ((error == -EACCES || error == -EPERM) && is_same(&j))
 		error = code->write(code->context);
 	if (!error)
 		text->stats.patches++;
-	else if (error == -EACCES)
+	else if (error == -EACCES || error == -EPERM)
 		text->stats.refused++;
 	spin_unlock(&text->lock);
 	return error;

@@ -33,7 +33,7 @@ static int write_code(void *context)
 	return 0;
 }
 
-static const struct text_code code = {read_code, write_code, is_code, NULL};
+static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
 
 static int store(uint64_t va, const void *bytes, uint32_t count)
 {
