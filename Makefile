@@ -123,6 +123,7 @@ test: setup
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory prove-quick
 	tests/install/test-install
+	tests/install/test-profile
 	@$(MAKE) --no-print-directory system
 
 system: setup
@@ -130,7 +131,7 @@ system: setup
 	scripts/system-tests $(T)
 
 bench: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
 	scripts/bench
 
 .PHONY: matrix-support

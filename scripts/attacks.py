@@ -4,7 +4,7 @@
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
 by itself is no test. With SecPod each must be refused, the refusal be on record, in the log or on the serial line, every
 refusal on record be by a rule that the attack names (one that names none must leave none), and the machine be alive after the last of them.
-Used by run-attacks and system-tests.
+Used by run-attacks, system-tests and bench.
 """
 
 import os
@@ -98,6 +98,7 @@ class Run:
         self.seconds = 0
 
     def boot(self, only, conf, timeout, live):
+        """The machine.Result; None when there was no machine."""
         image = "%s/%s.img" % (IMAGES, self.name)
         secpod = self.cpus is not None
         command = [ROOT + "/scripts/mkimage", "--output", image, "--kernel", self.kernel,
@@ -113,7 +114,7 @@ class Run:
         made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if made.returncode:
             self.wrong = "mkimage: " + made.stdout.decode("utf-8", "replace").strip()
-            return
+            return None
         options = machine.arguments("bochs").parse_args(["--image", image])
         options.name = self.name
         options.cpus = self.cpus or BARE_CPUS
@@ -134,6 +135,7 @@ class Run:
         if not result.ok or not self.outcomes:
             self.wrong = "%s machine: %s; see %s" % (self.title, "made no attack" if result.ok else result.reason,
                                                      os.path.relpath(result.directory, ROOT))
+        return result
 
     def of(self, name):
         return self.outcomes.get(name, Outcome())

@@ -195,7 +195,8 @@ static int64_t call_pt_commit(struct hypercalls *hypercalls, struct hypercall *c
 
 static int64_t call_pt_batch(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi));
+	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi,
+					   call->rdx));
 }
 
 static int64_t call_wrprotect(struct hypercalls *hypercalls, struct hypercall *call)
@@ -212,6 +213,21 @@ static int64_t call_setup(struct hypercalls *hypercalls, struct hypercall *call)
 static int64_t call_redirect(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	return hypercalls->machine.redirect(hypercalls->machine.context, call->rdi, call->rsi);
+}
+
+static int64_t call_rearm(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t gpa = call->rdi, count = call->rsi;
+	struct secpod_call_site calls[SECPOD_REARM_MAX];
+	int error;
+
+	if (count == 0 || count > SECPOD_REARM_MAX)
+		return -EINVAL;
+	error = check_buffer(hypercalls, gpa, count * sizeof(calls[0]));
+	if (!error)
+		error = machine->read(machine->context, gpa, calls, count * sizeof(calls[0]));
+	return error ? error : machine->rearm(machine->context, calls, (uint32_t)count);
 }
 
 /* On record under the rule that its pages came by; who it belongs to instead of who has said so. */
@@ -277,10 +293,11 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_PT_SET] = {"PT_SET", call_pt_set, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_XCHG] = {"PT_XCHG", call_pt_xchg, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_COMMIT] = {"PT_COMMIT", call_pt_commit, 2, SECPOD_PHASE_ACTIVE, true},
-	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 3, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_REDIRECT] = {"REDIRECT", call_redirect, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_REARM] = {"REARM", call_rearm, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_CODE_OK] = {"CODE_OK", call_code_ok, 3, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_CODE_GONE] = {"CODE_GONE", call_code_gone, 1, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},

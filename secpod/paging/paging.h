@@ -96,7 +96,8 @@ struct paging_stats {
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
 	uint64_t refused;
-	uint64_t flushes; /* all-CPU invalidations asked for */
+	uint64_t flushes;   /* all-CPU invalidations asked for */
+	uint64_t measuring; /* TSC ticks that the image's text took at ACTIVATE */
 };
 
 struct paging {
@@ -283,7 +284,9 @@ int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t
 /*
  * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
  * ACTIVE.
+ * paging_is_mixed - do they differ within the 2 MiB with frame (number) in them?
  */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
+bool paging_is_mixed(const struct paging *paging, uint64_t frame);
 
 #endif

@@ -181,7 +181,9 @@ static void make_request(struct hypercall *call, uint32_t number)
 		}
 		call->rdi = machine.list;
 		call->rsi %= 10;
-		break;
+		call->rdx = call->rdx & 1 ? 1ULL << (call->rdx >> 1) % 64 : 0;
+		call->r10 = 0;
+		return;
 	case SECPOD_CALL_WRPROTECT:
 		call->rdi = some_target(call->rdi);
 		call->rsi = call->rsi % (1ULL << 32) & PAGE_MASK;

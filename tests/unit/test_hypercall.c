@@ -106,7 +106,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 11", 11, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 14", 14, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -171,6 +171,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"SETUP: before ACTIVE", SECPOD_CALL_SETUP, 0, 0x1000, 0, 0, -SECPOD_EPERM},
 		{"REDIRECT: third argument", SECPOD_CALL_REDIRECT, 0, 0, 1, 0, -SECPOD_EINVAL},
 		{"REDIRECT: before ACTIVE", SECPOD_CALL_REDIRECT, 0, 0, 0, 0, -SECPOD_EPERM},
+		{"REARM: third argument", SECPOD_CALL_REARM, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"REARM: before ACTIVE", SECPOD_CALL_REARM, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 
 		{"PT_SET: third argument", SECPOD_CALL_PT_SET, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
 		{"PT_SET: before ACTIVE", SECPOD_CALL_PT_SET, 0x1000, 0, 0, 0, -SECPOD_EPERM},
@@ -179,7 +181,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"PT_COMMIT: fourth argument", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 1,
 		 -SECPOD_EINVAL},
 		{"PT_COMMIT: before ACTIVE", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 0, -SECPOD_EPERM},
-		{"PT_BATCH: third argument", SECPOD_CALL_PT_BATCH, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"PT_BATCH: fourth argument", SECPOD_CALL_PT_BATCH, 0x1000, 1, 0, 1,
+		 -SECPOD_EINVAL},
 		{"PT_BATCH: before ACTIVE", SECPOD_CALL_PT_BATCH, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 		{"WRPROTECT: before ACTIVE", SECPOD_CALL_WRPROTECT, 0x1000, 0, 0x1000, 0,
 		 -SECPOD_EPERM},
@@ -258,7 +261,7 @@ static void the_policy_says_what_a_refusal_leads_to(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct hypercall c = {.rax = SECPOD_HYPERCALL | 11};
+		struct hypercall c = {.rax = SECPOD_HYPERCALL | SECPOD_HYPERCALL_NUMBER};
 		uint64_t before = recorded();
 
 		w.policy.answer[SECPOD_RULE_HYPERCALL] = rows[i].answer;
@@ -427,10 +430,11 @@ static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
 /* Without paging delegation there is nothing to be asked for, whatever the phase. */
 static void requests_need_paging_delegation(void **state)
 {
-	static const uint32_t numbers[] = {
-		SECPOD_CALL_PT_SET,   SECPOD_CALL_PT_XCHG,   SECPOD_CALL_PT_COMMIT,
-		SECPOD_CALL_PT_BATCH, SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
-		SECPOD_CALL_SETUP,    SECPOD_CALL_REDIRECT,  SECPOD_CALL_CODE_OK};
+	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
+					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
+					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
+					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT,
+					   SECPOD_CALL_REARM,	  SECPOD_CALL_CODE_OK};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -555,6 +559,54 @@ static void a_name_is_for_code_of_a_module_only(void **state)
 	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 0);
 }
 
+static void a_list_of_calls_is_handed_on_as_it_was_read(void **state)
+{
+	static const struct {
+		uint64_t gpa, count;
+		int error;
+		int64_t result;
+	} rows[] = {
+		{0x1000, 1, 0, 0},
+		{0x1ff0, 2, 0, 0},
+		{WORLD_RAM - SECPOD_REARM_MAX * 16, SECPOD_REARM_MAX, 0, 0},
+		{WORLD_SECURE_BASE - 32, 2, -ENOENT, -SECPOD_ENOENT},
+		{0x1000, 3, -EBUSY, -SECPOD_EBUSY},
+		{0x1000, 3, -EINVAL, -SECPOD_EINVAL},
+		{0x1000, 0, 0, -SECPOD_EINVAL},
+		{0x1000, SECPOD_REARM_MAX + 1, 0, -SECPOD_EINVAL},
+		{0x1000, 1ULL << 60, 0, -SECPOD_EINVAL},
+		{0x1004, 1, 0, -SECPOD_EINVAL},
+		{WORLD_SECURE_BASE - 16, 2, 0, -SECPOD_EFAULT},
+		{WORLD_SECURE_BASE, 1, 0, -SECPOD_EFAULT},
+		{WORLD_RAM - 16, 2, 0, -SECPOD_EFAULT},
+		{UINT64_MAX - 15, 1, 0, -SECPOD_EFAULT},
+	};
+	struct paging on = {.active = true};
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	w.hypercalls.paging = &on;
+	for (uint32_t i = 0; i < WORLD_RAM; i++)
+		w.ram[i] = (uint8_t)(i ^ i >> 8);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+		const bool malformed =
+			rows[i].result == -SECPOD_EINVAL || rows[i].result == -SECPOD_EFAULT;
+
+		w.redirect_error = rows[i].error;
+		w.rearmed_count = 0;
+		assert_int_equal(call(SECPOD_CALL_REARM, rows[i].gpa, rows[i].count, 0, 0),
+				 rows[i].result);
+		assert_int_equal(recorded() - before, malformed);
+		if (malformed && !rows[i].error) {
+			assert_int_equal(w.rearmed_count, 0);
+			continue;
+		}
+		assert_int_equal(w.rearmed_count, rows[i].count);
+		assert_memory_equal(w.rearmed, w.ram + rows[i].gpa, rows[i].count * 16);
+	}
+}
+
 /* One row of docs/abi.md for each call and each rule. */
 static void the_documentation_names_every_call_and_rule(void **state)
 {
@@ -601,6 +653,7 @@ int main(void)
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
 		WITH_WORLD(code_gets_a_name_that_is_on_record),
 		WITH_WORLD(a_name_is_for_code_of_a_module_only),
+		WITH_WORLD(a_list_of_calls_is_handed_on_as_it_was_read),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 
