@@ -24,6 +24,7 @@ unit_mtrr := $(unit_ept_sources)
 unit_page_pool := vmm/page_pool.c
 unit_ept_map := $(unit_ept_sources)
 unit_ept_protect := $(unit_ept_sources)
+unit_ept_small :=
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
 unit_ept_ordinary := $(unit_ept_sources)
