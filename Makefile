@@ -84,7 +84,8 @@ setup:
 
 # Everything the guest side of a disk image is made of.
 IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
-	build/tests/linux/initramfs-phases.cpio.gz build/tests/linux/initramfs-bench.cpio.gz $(LINUX_TEST_MODULES) \
+	build/tests/linux/initramfs-phases.cpio.gz build/tests/linux/initramfs-bench.cpio.gz \
+	build/tests/linux/initramfs-install.cpio.gz $(LINUX_TEST_MODULES) \
 	$(PROFILES)
 
 .PHONY: image run shell run-kvm
@@ -131,7 +132,7 @@ system: setup
 	scripts/system-tests $(T)
 
 bench: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
 	scripts/bench
 
 .PHONY: matrix-support

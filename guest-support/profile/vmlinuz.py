@@ -139,6 +139,19 @@ class Kernel:
         return name + ("+%#x" % (va - begin) if va != begin else "")
 
 
+# struct new_utsname, include/uapi/linux/utsname.h: sysname, nodename, release, version, ...
+UTS_LENGTH = 65
+
+
+def version(kernel):
+    """Release and version, as uname() tells them: no two builds have both in common."""
+    names = kernel.read(kernel.symbol("init_uts_ns"), 4 * UTS_LENGTH)
+    fields = [names[i * UTS_LENGTH:(i + 1) * UTS_LENGTH].split(b"\0")[0].decode("ascii") for i in range(4)]
+    if fields[0] != "Linux":
+        raise Malformed("no name of the kernel")
+    return fields[2], fields[3]
+
+
 # ---- kernel/kallsyms.c, scripts/kallsyms.c: names are packed with a table of 256 tokens
 
 MARKER = 256

@@ -423,7 +423,7 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	return error;
 }
 
-/* ---- redirection */
+/* ---- what is put where no CPU is: functions that go elsewhere, and calls that come back */
 
 /* Sites do not overlap: the last one that begins before the end tells. */
 static bool is_patched(struct text *text, uint64_t va, uint32_t count)
@@ -433,9 +433,25 @@ static bool is_patched(struct text *text, uint64_t va, uint32_t count)
 	return site && site->patch.va + site->patch.extent > va;
 }
 
-/* A jump where no CPU is: a site of its own, so that what was measured is still known. */
-static int put_jump(struct text *text, const struct text_code *code, text_put put, uint64_t va,
-		    const uint8_t *bytes, uint32_t count)
+/* Bytes that may cross from one aligned word into the next. Where the second store fails the first is undone. */
+static int put_bytes(const struct text_code *code, text_put put, uint64_t va, const uint8_t *bytes,
+		     const uint8_t *before, uint32_t count)
+{
+	const uint32_t room = (uint32_t)(sizeof(uint64_t) - va % sizeof(uint64_t));
+	const uint32_t first = count < room ? count : room;
+	int error = put(code->context, va, bytes, first);
+
+	if (error || first == count)
+		return error;
+	error = put(code->context, va + first, bytes + first, count - first);
+	if (error)
+		(void)put(code->context, va, before, first);
+	return error;
+}
+
+/* A site of its own, so that what was measured is still known. */
+static int put_site(struct text *text, const struct text_code *code, text_put put, uint64_t va,
+		    const uint8_t *bytes, uint32_t count, enum patch_state state)
 {
 	struct text_site *site = add(text, va);
 	int error;
@@ -443,15 +459,25 @@ static int put_jump(struct text *text, const struct text_code *code, text_put pu
 	if (!site)
 		return -ENOMEM;
 	(void)read_around(code, va, site->patch.original);
-	error = put(code->context, va, bytes, count);
+	error = put_bytes(code, put, va, bytes, site->patch.original, count);
 	if (error) {
 		drop(text, va);
 		return error;
 	}
-	site->state = PATCH_JUMP;
+	site->state = (uint8_t)state;
 	site->patch.extent = (uint8_t)count;
 	text->stats.patches++;
 	return 0;
+}
+
+/* The displacement of a jump or call that ends at end. Result: 0, -EINVAL: too far away. */
+static int displace(uint64_t end, uint64_t target, uint8_t *to)
+{
+	const int64_t far = (int64_t)(target - end);
+	const int32_t rel = (int32_t)far;
+
+	memcpy(to, &rel, sizeof(rel));
+	return rel == far ? 0 : -EINVAL;
 }
 
 static int redirect(struct text *text, const struct text_code *code, text_put put,
@@ -461,8 +487,6 @@ static int redirect(struct text *text, const struct text_code *code, text_put pu
 	const struct redirect_place *place;
 	uint8_t entry[REDIRECT_ENTRY_LENGTH] = {0xeb}, room[REDIRECT_ROOM_LENGTH] = {0xe9};
 	uint8_t now[REDIRECT_BYTES];
-	int64_t far;
-	int32_t rel;
 	int error;
 
 	place = code->read(code->context, begin, now, sizeof(now)) ? NULL : redirect_match(now);
@@ -471,15 +495,14 @@ static int redirect(struct text *text, const struct text_code *code, text_put pu
 	if (is_patched(text, begin + place->room, sizeof(room)) ||
 	    is_patched(text, begin + place->entry, sizeof(entry)))
 		return -EBUSY;
-	far = (int64_t)(stub - (begin + place->room + sizeof(room)));
-	rel = (int32_t)far;
-	if (rel != far)
-		return -EINVAL;
-	memcpy(room + 1, &rel, sizeof(rel));
+	error = displace(begin + place->room + sizeof(room), stub, room + 1);
+	if (error)
+		return error;
 	entry[1] = (uint8_t)(place->room - (place->entry + sizeof(entry)));
-	error = put_jump(text, code, put, begin + place->room, room, sizeof(room));
+	error = put_site(text, code, put, begin + place->room, room, sizeof(room), PATCH_JUMP);
 	return error ? error
-		     : put_jump(text, code, put, begin + place->entry, entry, sizeof(entry));
+		     : put_site(text, code, put, begin + place->entry, entry, sizeof(entry),
+				PATCH_JUMP);
 }
 
 int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
@@ -491,6 +514,50 @@ int text_redirect(struct text *text, const struct text_code *code, text_put put,
 		return -EINVAL;
 	spin_lock(&text->lock);
 	error = redirect(text, code, put, function, stub);
+	spin_unlock(&text->lock);
+	return error;
+}
+
+/* What Linux leaves of a paravirtual call of nothing (arch/x86/kernel/alternative.c), and what was there before. */
+#define CALL_BYTES 5u
+static const uint8_t call_absent[] = {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+
+static int rearm(struct text *text, const struct text_code *code, text_put put,
+		 const struct secpod_call_site *call)
+{
+	uint8_t now[sizeof(call_absent)], bytes[sizeof(call_absent)] = {0xe8, [CALL_BYTES] = 0x90};
+	int error;
+
+	if (code->read(code->context, call->linear, now, sizeof(now)) ||
+	    memcmp(now, call_absent, sizeof(now)))
+		return -ENOENT;
+	if (is_patched(text, call->linear, sizeof(now)))
+		return -EBUSY;
+	error = displace(call->linear + CALL_BYTES, call->stub, bytes + 1);
+	return error ? error
+		     : put_site(text, code, put, call->linear, bytes, sizeof(bytes), PATCH_CALL);
+}
+
+/* Where that fails there is no code any more. */
+static void disarm(struct text *text, const struct text_code *code, text_put put, uint64_t va)
+{
+	(void)put_bytes(code, put, va, call_absent, call_absent, sizeof(call_absent));
+	drop(text, va);
+}
+
+int text_rearm(struct text *text, const struct text_code *code, text_put put,
+	       const struct secpod_call_site *calls, uint32_t count)
+{
+	uint32_t done = 0;
+	int error = 0;
+
+	spin_lock(&text->lock);
+	while (!error && done < count) {
+		error = rearm(text, code, put, &calls[done]);
+		done += !error;
+	}
+	while (error && done)
+		disarm(text, code, put, calls[--done].linear);
 	spin_unlock(&text->lock);
 	return error;
 }

@@ -88,6 +88,14 @@ typedef int (*text_put)(void *context, uint64_t va, const uint8_t *bytes, uint32
 int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
 		  uint64_t stub);
 
+/*
+ * text_rearm - calls that Linux has patched away, each of them a NOP of 6 bytes, call their stubs from now on, all of them or
+ * none. put: as above. Result: 0; -ENOENT: other bytes are there; -EBUSY: they are patched; -EINVAL: too far away;
+ * -ENOMEM; and what put() returns.
+ */
+int text_rearm(struct text *text, const struct text_code *code, text_put put,
+	       const struct secpod_call_site *calls, uint32_t count);
+
 /* text_forget - code of another origin comes to the page at va: what was patched there is of no matter. */
 void text_forget(struct text *text, uint64_t va);
 

@@ -111,6 +111,27 @@ static void what_is_refused_is_memory_as_before(void **state)
 	pw_check(&world);
 }
 
+/* Its name was that of the code which was there before. */
+static void a_page_that_comes_to_a_name_ends_it(void **state)
+{
+	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
+	struct code_names *names = &world.paging.names;
+	char name[SECPOD_CODE_NAME] = "first";
+	uint64_t gpa;
+	uint8_t gone;
+
+	(void)state;
+	assert_int_equal(come(va, 0x90, 0, &gpa), 0);
+	assert_int_equal(code_name_give(names, va, va + 2 * PAGE_SIZE, name), 0);
+	/* What is refused is no code. */
+	world.deny_code = true;
+	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), -ENOEXEC);
+	assert_true(code_name_find(names, va, name, &gone));
+	world.deny_code = false;
+	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), 0);
+	assert_false(code_name_find(names, va, name, &gone));
+}
+
 /* A list of the page that come() makes of this byte. */
 static void list(uint8_t byte, uint64_t first)
 {
@@ -207,6 +228,7 @@ int main(void)
 		CODE(the_image_is_measured_where_it_is_executed),
 		CODE(each_origin_has_its_rule),
 		CODE(it_is_read_only_before_it_is_judged),
+		CODE(a_page_that_comes_to_a_name_ends_it),
 		CODE(what_is_listed_breaks_no_rule),
 		CODE(refused_code_in_a_new_table_refuses_the_table),
 		cmocka_unit_test(the_profile_of_the_kernel_is_chosen_with_its_image),
