@@ -229,10 +229,15 @@ static __attribute__((noinline)) void do_entry_work(struct vcpu *vcpu)
 
 static __attribute__((noinline)) void count_root_time(struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc();
+	const uint64_t now = rdtsc(), spent = now - vcpu->exit_tsc;
 
-	vcpu->root_tsc += now - vcpu->exit_tsc;
-	vcpu->reason_tsc[counter_of(vmread32(VMCS_EXIT_REASON))] += now - vcpu->exit_tsc;
+	vcpu->root_tsc += spent;
+	vcpu->reason_tsc[counter_of(vmread32(VMCS_EXIT_REASON))] += spent;
+	if (vcpu->text_exit) {
+		vcpu->text_exits++;
+		vcpu->text_tsc += spent;
+	}
+	vcpu->text_exit = false;
 	vcpu->exit_tsc = now;
 }
 

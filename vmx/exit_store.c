@@ -71,9 +71,8 @@ static int update_code(void *context, uint64_t gpa, const struct store_change *c
 	struct store_exit *s = context;
 	const int error = text_update(s->vcpu, gpa, change, old);
 
-	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
 	if (!error)
-		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+		s->vcpu->text_exit = true;
 	return error;
 }
 
@@ -129,7 +128,8 @@ static __attribute__((noinline)) int decode_anew(struct store_exit *s,
 /* What is kept was 64-bit code, and no other reaches addresses of the image. */
 static int decode(struct store_exit *s)
 {
-	const uint64_t generation = __atomic_load_n(&vmx.text_writes, __ATOMIC_ACQUIRE);
+	const uint64_t generation =
+		__atomic_load_n(store_cache_generation(&vmx.generations, s->rip), __ATOMIC_ACQUIRE);
 	struct store_cache_line *line = store_cache_line(s->vcpu->store_cache, s->rip);
 
 	if (line->rip != s->rip || line->generation != generation)

@@ -61,6 +61,9 @@ struct vcpu {
 	/* By reason; the last of those that no table holds. */
 	uint64_t exits[EXIT_REASON_COUNT + 1];
 	uint64_t reason_tsc[EXIT_REASON_COUNT + 1]; /* root_tsc by reason */
+	bool text_exit;				    /* the running exit has stored to code */
+	uint64_t text_exits;			    /* of that kind, with debug-stats only */
+	uint64_t text_tsc;			    /* root_tsc of them */
 };
 
 static inline struct vcpu *this_vcpu(void)
