@@ -38,7 +38,10 @@
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_name.h"
+#include "secpod/text/code_profile.h"
 #include "secpod/text/text.h"
+#include "secpod/text/trampoline.h"
 #include "vmm/handoff.h"
 
 struct paging_cpu;
@@ -46,8 +49,7 @@ struct paging_cpu;
 struct paging_ops {
 	/*
 	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to next: record it as
-	 * policy says. Result: true when it is to be refused. New code (CODE_NEW, CODE_BPF,
-	 * CODE_PROBE): slot is its gpa, next its linear address, old the first 8 bytes of its
+	 * policy says. Result: true when it is to be refused. New code (SECPOD_RULE_NEW_CODE()): slot is its gpa, next its linear address, old the first 8 bytes of its
 	 * SHA-256.
 	 */
 	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
@@ -83,6 +85,8 @@ struct paging_cpu {
  * image: judge.c.
  */
 #define PAGING_RANGES 2u
+/* Linux has two functions that ftrace copies. */
+#define PAGING_TRAMPOLINES 4u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;
@@ -95,7 +99,8 @@ struct paging_stats {
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
 	uint64_t refused;
-	uint64_t flushes; /* all-CPU invalidations asked for */
+	uint64_t flushes;   /* all-CPU invalidations asked for */
+	uint64_t measuring; /* TSC ticks that the image's text took at ACTIVATE */
 };
 
 struct paging {
@@ -140,8 +145,16 @@ struct paging {
 	uint64_t shown_pages;
 
 	struct text text; /* what is in the frames of code */
+	struct code_names names;
+	/* What ftrace makes its trampolines of, where it lies (gpa): found at ACTIVATE, in the image. */
+	uint64_t trampoline[PAGING_TRAMPOLINES];
+	uint32_t trampolines;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
+	struct code_profiles profiles;
+	/* Of the kernel, from ACTIVE on, if profiles are asked for; without a site when none is this kernel's. */
+	bool profiled;
+	struct code_profile profile;
 	struct paging_stats stats;
 };
 
@@ -157,6 +170,8 @@ struct paging_config {
 	uint32_t range_count;
 	struct code_list code_list;
 	uint64_t listed; /* see struct paging */
+	struct code_profiles profiles;
+	bool profiled;
 };
 
 /*
@@ -281,7 +296,9 @@ int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t
 /*
  * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
  * ACTIVE.
+ * paging_is_mixed - do they differ within the 2 MiB with frame (number) in them?
  */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
+bool paging_is_mixed(const struct paging *paging, uint64_t frame);
 
 #endif
