@@ -206,6 +206,17 @@ static void store(struct store_exit *s, uint64_t gpa)
 	}
 }
 
+void delegation_operand(const struct vcpu *vcpu, uint64_t gpa, uint64_t linear)
+{
+	const enum frame_type type = frame_type(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+
+	if (frame_is_table(type))
+		(void)audit_refuse(vcpu, SECPOD_RULE_PT_STORE, gpa, linear, EPERM, true);
+	else if (type != FRAME_NONE && type != FRAME_OUTSIDE)
+		(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, linear,
+				   vmread(VMCS_GUEST_RIP), true);
+}
+
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
 {
 	const uint64_t frame = gpa >> PAGE_SHIFT;

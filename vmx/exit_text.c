@@ -174,9 +174,9 @@ static int write_code(void *context)
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */
-static int judge(struct text_exit *t)
+static int judge(struct text_exit *t, const struct code_profile *profile)
 {
-	const struct text_code code = {read_code, write_code, is_code, t};
+	const struct text_code code = {read_code, write_code, is_code, t, profile};
 	const uint32_t first = (uint32_t)__builtin_ctzll(t->change->mask) / 8;
 	const uint32_t count = 8 - first - (uint32_t)__builtin_clzll(t->change->mask) / 8;
 	uint8_t bytes[sizeof(uint64_t)];
@@ -186,6 +186,18 @@ static int judge(struct text_exit *t)
 	memcpy(bytes, &t->change->value, sizeof(bytes));
 	return text_store(&vmx.paging.text, &code, t->page + (t->gpa & ~PAGE_MASK) + first,
 			  bytes + first, count);
+}
+
+/* A patch that the profile does not have. Result: is it refused? Then it is not made, and Linux goes on as below. */
+static bool refuse_unlisted(const struct vcpu *vcpu, struct text_exit *t)
+{
+	(void)guest_read(t->gpa, t->old, sizeof(*t->old));
+	return audit_breach(vcpu,
+			    &(const struct breach){
+				    .rule = SECPOD_RULE_CODE_PROFILE,
+				    .detail = {t->gpa, store_change_apply(t->change, *t->old),
+					       *t->old, sha256_first(vmx.paging.profile.digest)},
+			    });
 }
 
 static bool wants_record(void)
@@ -207,7 +219,12 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 
 	if (word & FRAME_FLUID)
 		return write_code(&t);
-	error = judge(&t);
+	error = judge(&t, vmx.paging.profiled ? &vmx.paging.profile : NULL);
+	if (error == -EPERM) {
+		if (refuse_unlisted(vcpu, &t))
+			return 0;
+		error = judge(&t, NULL);
+	}
 	if (error != -EACCES && error != -ENOMEM) {
 		if (!error && wants_record())
 			(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, change->value, *old,
@@ -226,7 +243,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 		       : write_code(&t);
 }
 
-/* ---- redirection */
+/* ---- redirection, calls that come back */
 
 /* What a word keeps, and what comes into it. */
 struct splice {
@@ -269,12 +286,31 @@ static bool is_module_code(struct text_exit *t, uint64_t va)
 	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
 }
 
+bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
+{
+	struct text_exit t = {.vcpu = vcpu};
+
+	return is_module_code(&t, va);
+}
+
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 {
 	struct text_exit t = {.vcpu = vcpu};
-	const struct text_code code = {read_code, write_code, is_code, &t};
+	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
 
 	if (!is_module_code(&t, stub))
 		return -EINVAL;
 	return text_redirect(&vmx.paging.text, &code, put_code, function, stub);
+}
+
+int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count)
+{
+	struct text_exit t = {.vcpu = vcpu};
+	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_module_code(&t, calls[i].stub))
+			return -EINVAL;
+	}
+	return text_rearm(&vmx.paging.text, &code, put_code, calls, count);
 }

@@ -171,7 +171,7 @@ bool stats_read(uint32_t index, uint64_t *value)
 		*value = sum_of(root_tsc);
 		return true;
 	case SECPOD_STAT_EXITS:
-		*value = sum_exits(0, EXIT_REASON_COUNT - 1);
+		*value = sum_exits(0, EXIT_REASON_COUNT);
 		return true;
 	case SECPOD_STAT_EPT_4K:
 		*value = counts->pages_4k;

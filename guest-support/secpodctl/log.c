@@ -48,7 +48,12 @@ static void show_for_people(FILE *out, const struct secpod_record *record)
 			fprintf(out, " %s %#" PRIx64, detail_name(record, i), record->detail[i]);
 	}
 	insn_text(record, insn);
-	fprintf(out, *insn ? " insn %s\n" : "\n", insn);
+	if (*insn)
+		fprintf(out, " insn %s", insn);
+	if (record->code[0])
+		fprintf(out, " code %.*s%s", (int)sizeof(record->code), record->code,
+			record->gone ? " (gone)" : "");
+	fputc('\n', out);
 }
 
 /* Addresses as text: JSON's numbers are exact up to 53 bits only. */
@@ -62,7 +67,7 @@ static void report_address(struct report *report, const char *key, uint64_t valu
 
 static void show_json(struct report *report, const struct secpod_record *record)
 {
-	char insn[3 * SECPOD_RECORD_INSN + 1];
+	char insn[3 * SECPOD_RECORD_INSN + 1], code[SECPOD_CODE_NAME + 1];
 
 	report_begin(report);
 	report_number(report, "number", "", record->seq);
@@ -80,6 +85,9 @@ static void show_json(struct report *report, const struct secpod_record *record)
 	}
 	insn_text(record, insn);
 	report_text(report, "insn", "", insn, REPORT_PLAIN);
+	snprintf(code, sizeof(code), "%.*s", (int)sizeof(record->code), record->code);
+	report_text(report, "code", "", code, REPORT_PLAIN);
+	report_flag(report, "gone", "", record->gone);
 	report_end(report);
 }
 

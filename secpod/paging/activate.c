@@ -577,12 +577,16 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.range_count = config->range_count,
 		.code_list = config->code_list,
 		.listed = config->listed,
+		.profiles = config->profiles,
+		.profiled = config->profiled,
 	};
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)
 		error = table_infos_init(&paging->infos, pool, paging->frames.count);
 	if (!error)
 		error = text_init(&paging->text, pool);
+	if (!error)
+		error = code_names_init(&paging->names, pool);
 	if (!error)
 		error = shown_init(paging, pool);
 	for (uint64_t at = 0; !error && at < config->secure_size; at += PAGE_SIZE)

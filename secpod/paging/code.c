@@ -86,6 +86,16 @@ static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	return error;
 }
 
+/* Of the image, which lies in one piece. */
+static int read_image(void *context, uint64_t offset, void *to, uint64_t len)
+{
+	const struct paging *paging = context;
+
+	return range_ok(offset, len, paging->image.end - paging->image.begin)
+		       ? guest_read(paging->image_gpa + offset, to, len)
+		       : -EFAULT;
+}
+
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 {
 	const uint64_t begin = __builtin_ia32_rdtsc();
@@ -94,17 +104,11 @@ int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 
 	for (uint64_t va = image->begin; !error && va < image->end; va += PAGE_SIZE)
 		error = measure_page(paging, cpu, va);
+	if (!error && paging->profiled)
+		(void)code_profiles_choose(&paging->profiles, read_image, paging, image->begin,
+					   image->end - image->begin, &paging->profile);
 	paging->stats.measuring = __builtin_ia32_rdtsc() - begin;
 	return error;
-}
-
-static uint64_t first_of(const uint8_t *digest)
-{
-	uint64_t value = 0;
-
-	for (uint32_t i = 0; i < sizeof(value); i++)
-		value = value << 8 | digest[i];
-	return value;
 }
 
 static bool is_listed(const struct paging *paging, struct paging_cpu *cpu, uint8_t rule)
@@ -128,12 +132,13 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 	if (!is_listed(paging, cpu, rule)) {
 		sha256(cpu->code, PAGE_SIZE, digest);
 		if (paging->ops.refuse(paging->ops.context, rule, frame << PAGE_SHIFT,
-				       first_of(digest), va))
+				       sha256_first(digest), va))
 			return -ENOEXEC;
 	}
 	if (is_fluid(origin))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	text_forget(&paging->text, va);
+	code_name_forget(&paging->names, va);
 	return 0;
 }
 

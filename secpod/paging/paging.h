@@ -38,6 +38,8 @@
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_name.h"
+#include "secpod/text/code_profile.h"
 #include "secpod/text/text.h"
 #include "vmm/handoff.h"
 
@@ -141,8 +143,13 @@ struct paging {
 	uint64_t shown_pages;
 
 	struct text text; /* what is in the frames of code */
+	struct code_names names;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
+	struct code_profiles profiles;
+	/* Of the kernel, from ACTIVE on, if profiles are asked for; without a site when none is this kernel's. */
+	bool profiled;
+	struct code_profile profile;
 	struct paging_stats stats;
 };
 
@@ -158,6 +165,8 @@ struct paging_config {
 	uint32_t range_count;
 	struct code_list code_list;
 	uint64_t listed; /* see struct paging */
+	struct code_profiles profiles;
+	bool profiled;
 };
 
 /*

@@ -54,6 +54,7 @@ static const struct {
 	{36, "code-bpf", false},
 	{37, "code-probe", false},
 	{38, "page-table-pair", false},
+	{39, "code-profile", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)
