@@ -109,6 +109,7 @@ int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t fram
 static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t va)
 {
 	const uint64_t gpa = paging->image_gpa + (va - paging->image.begin);
+	const uint64_t begin = __builtin_ia32_rdtsc();
 	int error;
 
 	if (frame_type(&paging->frames, gpa >> PAGE_SHIFT) != FRAME_CODE)
@@ -117,6 +118,7 @@ static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	if (error)
 		return error;
 	text_measure(&paging->text, va, cpu->code);
+	paging->stats.measuring += __builtin_ia32_rdtsc() - begin;
 	note_trampolines(paging, cpu, gpa >> PAGE_SHIFT);
 	return 0;
 }
@@ -133,7 +135,6 @@ static int read_image(void *context, uint64_t offset, void *to, uint64_t len)
 
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 {
-	const uint64_t begin = __builtin_ia32_rdtsc();
 	const struct paging_range *image = &paging->image;
 	int error = text_measure_begin(&paging->text, image->begin, image->end - image->begin);
 
@@ -142,7 +143,6 @@ int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 	if (!error && paging->profiled)
 		(void)code_profiles_choose(&paging->profiles, read_image, paging, image->begin,
 					   image->end - image->begin, &paging->profile);
-	paging->stats.measuring = __builtin_ia32_rdtsc() - begin;
 	return error;
 }
 
