@@ -106,7 +106,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 12", 12, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 14", 14, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
