@@ -84,7 +84,9 @@ setup:
 
 # Everything the guest side of a disk image is made of.
 IMAGE_PARTS := build/secpod.efi build/tests/acpi/helper.efi build/tests/linux/initramfs.cpio.gz \
-	build/tests/linux/initramfs-phases.cpio.gz build/tests/linux/initramfs-bench.cpio.gz $(LINUX_TEST_MODULES)
+	build/tests/linux/initramfs-phases.cpio.gz build/tests/linux/initramfs-bench.cpio.gz \
+	build/tests/linux/initramfs-install.cpio.gz $(LINUX_TEST_MODULES) \
+	$(PROFILES)
 
 .PHONY: image run shell run-kvm
 image: all $(IMAGE_PARTS)
@@ -122,6 +124,7 @@ test: setup
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory prove-quick
 	tests/install/test-install
+	tests/install/test-profile
 	@$(MAKE) --no-print-directory system
 
 system: setup
@@ -129,7 +132,7 @@ system: setup
 	scripts/system-tests $(T)
 
 bench: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
 	scripts/bench
 
 .PHONY: matrix-support

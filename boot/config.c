@@ -373,6 +373,12 @@ static const struct config_key keys[] = {
 	 .field = FIELD(paging_delegation),
 	 .fallback = "yes",
 	 .accepts = "yes, no"},
+	/* It must be made for the kernel that runs. */
+	{.name = "code-profile",
+	 .parse = parse_switch,
+	 .field = FIELD(code_profile),
+	 .fallback = "no",
+	 .accepts = "yes, no"},
 	/* clang-format off */
 	SECPOD_RULES(POLICY_KEY)
 	/* clang-format on */

@@ -44,6 +44,7 @@ struct config {
 	uint32_t descriptor_scan; /* milliseconds, 0: at VM exits only */
 	bool debug_stats;
 	bool paging_delegation;
+	bool code_profile;
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 	uint64_t listed; /* bit by rule: "list", which is deny but for what is listed */
 };

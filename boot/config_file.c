@@ -3,6 +3,7 @@
 
 #include "boot/firmware.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_profile.h"
 
 /* More than this many lines of complaints would only scroll the first ones away. */
 #define MAX_SHOWN 10u
@@ -69,27 +70,57 @@ void config_file_read(struct config *config)
 	memory_put(text);
 }
 
-struct config_list config_file_list(const struct config *config)
-{
-	CHAR16 name[] = u"\\EFI\\secpod\\code.list";
-	struct config_list list = {NULL, 0};
-	UINTN size = CODE_LIST_SIZE_MAX + 1;
-	EFI_FILE_HANDLE file;
-	EFI_STATUS status;
+static const struct {
+	const CHAR16 *path;
+	UINTN size_max;
+	const char *name;
+	const char *missing; /* what that means */
+} others[SECPOD_FILES] = {
+	[SECPOD_FILE_LIST] = {u"\\EFI\\secpod\\code.list", CODE_LIST_SIZE_MAX, "code.list",
+			      "no code is listed"},
+	[SECPOD_FILE_PROFILE] = {u"\\EFI\\secpod\\code.profile", CODE_PROFILE_SIZE_MAX,
+				 "code.profile", "no kernel has a profile"},
+};
 
-	if (config->listed == 0)
-		return list;
-	status = open_file(name, &file);
-	if (!EFI_ERROR(status)) {
-		list.bytes = memory_get(size);
-		status = list.bytes ? file->Read(file, &size, list.bytes) : EFI_OUT_OF_RESOURCES;
-		file->Close(file);
-	}
-	if (!EFI_ERROR(status) && size > CODE_LIST_SIZE_MAX)
-		status = EFI_BAD_BUFFER_SIZE;
+static bool is_wanted(const struct config *config, uint32_t which)
+{
+	return which == SECPOD_FILE_PROFILE ? config->code_profile : config->listed != 0;
+}
+
+/* size: of bytes[], one more than is accepted; becomes what the file has. */
+static EFI_STATUS read_other(uint32_t which, void *bytes, UINTN *size)
+{
+	EFI_FILE_HANDLE file;
+	EFI_STATUS status = open_file((CHAR16 *)others[which].path, &file);
+
 	if (EFI_ERROR(status))
-		say("code.list cannot be read (%s); no code is listed", status_text(status));
-	else
-		list.size = size;
-	return list;
+		return status;
+	status = bytes ? file->Read(file, size, bytes) : EFI_OUT_OF_RESOURCES;
+	file->Close(file);
+	return !EFI_ERROR(status) && *size > others[which].size_max ? EFI_BAD_BUFFER_SIZE : status;
+}
+
+void config_files_read(const struct config *config, struct config_files *files)
+{
+	*files = (struct config_files){0};
+	for (uint32_t which = 0; which < SECPOD_FILES; which++) {
+		UINTN size = others[which].size_max + 1;
+		EFI_STATUS status;
+
+		if (!is_wanted(config, which))
+			continue;
+		files->file[which].bytes = memory_get(size);
+		status = read_other(which, files->file[which].bytes, &size);
+		if (EFI_ERROR(status))
+			say("%s cannot be read (%s); %s", others[which].name, status_text(status),
+			    others[which].missing);
+		else
+			files->file[which].size = size;
+	}
+}
+
+void config_files_release(struct config_files *files)
+{
+	for (uint32_t which = 0; which < SECPOD_FILES; which++)
+		memory_put(files->file[which].bytes);
 }

@@ -3,6 +3,7 @@
 #define SECPOD_BOOT_CONFIG_FILE_H
 
 #include "boot/config.h"
+#include "vmm/handoff.h"
 
 /*
  * config_file_read - read \EFI\secpod\secpod.conf from the volume SecPod was loaded from. Problems
@@ -10,11 +11,14 @@
  */
 void config_file_read(struct config *config);
 
-/* config_file_list - \EFI\secpod\code.list beside it, if the configuration asks for one. */
-struct config_list {
-	void *bytes; /* give back with memory_put() */
-	size_t size; /* 0: there is none, which has been said */
+/* config_files_read - \EFI\secpod\code.list and code.profile beside it, as far as the configuration asks for them. */
+struct config_files {
+	struct {
+		void *bytes;
+		size_t size; /* 0: there is none, which has been said */
+	} file[SECPOD_FILES];
 };
-struct config_list config_file_list(const struct config *config);
+void config_files_read(const struct config *config, struct config_files *files);
+void config_files_release(struct config_files *files);
 
 #endif

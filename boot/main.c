@@ -74,7 +74,7 @@ static bool wanted(const struct config *config)
 static bool start_monitor(const struct config *config)
 {
 	char reason[SECPOD_REASON_LEN];
-	struct config_list list;
+	struct config_files files;
 	bool started;
 
 	if (!cpus_precheck(reason, sizeof(reason))) {
@@ -82,9 +82,9 @@ static bool start_monitor(const struct config *config)
 		return false;
 	}
 	attempts_count();
-	list = config_file_list(config);
-	started = monitor_start(config, &list);
-	memory_put(list.bytes);
+	config_files_read(config, &files);
+	started = monitor_start(config, &files);
+	config_files_release(&files);
 	if (!started)
 		attempts_withdraw();
 	return started;

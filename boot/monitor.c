@@ -69,19 +69,43 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.serial_baud = config->serial_baud,
 		.on_panic = config->on_panic,
 		.flags = (config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
-			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0),
+			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0) |
+			 (config->code_profile ? SECPOD_CFG_PROFILE : 0),
 		.descriptor_scan = tsc_ticks(config->descriptor_scan),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));
 	out->listed = config->listed;
 }
 
+/* Room for them, whole pages each. */
+static uint64_t files_size(const struct config_files *files)
+{
+	uint64_t size = 0;
+
+	for (uint32_t which = 0; which < SECPOD_FILES; which++)
+		size += page_align(files->file[which].size);
+	return size;
+}
+
+static void place_files(struct secpod_handoff *handoff, uint64_t base,
+			const struct config_files *files)
+{
+	for (uint32_t which = 0; which < SECPOD_FILES; which++) {
+		const size_t size = files->file[which].size;
+
+		handoff->file[which] = (struct secpod_file_place){base, size};
+		if (size)
+			memcpy((void *)base, files->file[which].bytes, size);
+		base += page_align(size);
+	}
+}
+
 /*
- * Image, hand-off, list of code and pools, in this order, in the region.
+ * Image, hand-off, files and pools, in this order, in the region.
  * Result: the hand-off; NULL after having said what is wrong.
  */
 static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct config *config,
-				    const struct config_list *list, secpod_entry_fn *entry)
+				    const struct config_files *files, secpod_entry_fn *entry)
 {
 	size_t file_size = (size_t)(monitor_image_end - monitor_image);
 	struct secpod_handoff *handoff;
@@ -93,7 +117,7 @@ static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct c
 		say("not started: the monitor cannot be placed: %s", problem);
 		return NULL;
 	}
-	used = layout.size + page_align(sizeof(*handoff)) + page_align(list->size);
+	used = layout.size + page_align(sizeof(*handoff)) + files_size(files);
 	if (used >= size) {
 		say("not started: the monitor (%lu KiB) leaves no memory for its pools",
 		    layout.size / KIB);
@@ -107,10 +131,7 @@ static struct secpod_handoff *place(uint64_t base, uint64_t size, const struct c
 	handoff->region_size = size;
 	handoff->image_base = base;
 	handoff->image_size = layout.size;
-	handoff->list_base = base + layout.size + page_align(sizeof(*handoff));
-	handoff->list_size = list->size;
-	if (list->size)
-		memcpy((void *)handoff->list_base, list->bytes, list->size);
+	place_files(handoff, base + layout.size + page_align(sizeof(*handoff)), files);
 	handoff->pool_base = base + used;
 	handoff->pool_size = size - used;
 	handoff->acpi_rsdp = acpi_rsdp();
@@ -175,7 +196,7 @@ static bool launch(secpod_entry_fn entry, struct secpod_handoff *handoff, bool *
 	return launched;
 }
 
-bool monitor_start(const struct config *config, const struct config_list *list)
+bool monitor_start(const struct config *config, const struct config_files *files)
 {
 	struct secpod_handoff *handoff;
 	uint64_t base, size;
@@ -183,9 +204,9 @@ bool monitor_start(const struct config *config, const struct config_list *list)
 	bool launched = false;
 	bool clean = true;
 
-	if (!region_reserve(list->size, &base, &size))
+	if (!region_reserve(files_size(files), &base, &size))
 		return false;
-	handoff = place(base, size, config, list, &entry);
+	handoff = place(base, size, config, files, &entry);
 	if (handoff != NULL && cpus_enumerate(handoff) && check(entry, handoff) &&
 	    memory_fill_ranges(handoff))
 		launched = launch(entry, handoff, &clean);

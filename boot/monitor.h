@@ -10,10 +10,10 @@
 #include "boot/config_file.h"
 
 /*
- * monitor_start - reserve memory, place the monitor and the list of code, check and launch every CPU.
+ * monitor_start - reserve memory, place the monitor and the files, check and launch every CPU.
  * Result: true when all CPUs run under SecPod, for good. false, after one line that says why, when
  * everything is as it was before.
  */
-bool monitor_start(const struct config *config, const struct config_list *list);
+bool monitor_start(const struct config *config, const struct config_files *files);
 
 #endif

@@ -27,6 +27,14 @@ build/guest-support/%/secpod.ko: $(MODULE_SOURCES) guest-support/build.mk build/
 .PHONY: module
 module: $(GUEST_MODULES)
 
+# ---- the profiles of these kernels: build/profile/VERSION/code.profile
+
+PROFILES := $(foreach kernel,$(MODULE_KERNELS),build/profile/$(kernel)/code.profile)
+
+build/profile/%/code.profile: build/kernels/%/vmlinuz $(wildcard guest-support/profile/*.py) guest-support/profile/secpod-profile
+	@mkdir -p $(@D)
+	guest-support/profile/secpod-profile make --output $@ $< >$(@D)/log
+
 # ---- secpodctl; the static one for guests without a C library
 
 SECPODCTL_CC ?= gcc

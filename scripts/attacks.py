@@ -4,7 +4,7 @@
 Without SecPod each must succeed, unless the CPU lacks what it misuses ("impossible"): an attack that fails
 by itself is no test. With SecPod each must be refused, the refusal be on record, in the log or on the serial line, every
 refusal on record be by a rule that the attack names (one that names none must leave none), and the machine be alive after the last of them.
-Used by run-attacks and system-tests.
+Used by run-attacks, system-tests and bench.
 """
 
 import os
@@ -21,6 +21,9 @@ KERNELS = ("6.1", "6.12")
 # as many as any of the others.
 BARE_CPUS = 2
 SECPOD_CPUS = (1, 2)
+# Where the guest's module is loaded as well, which must give an attacker nothing: on one machine with SecPod of each
+# kernel. The other one is as stock kernels are.
+SUPPORTED = (("6.1", 1), ("6.12", 2))
 
 # What stands for the secure space where there is none: kept from the kernel, as firmware would.
 SPARE_BASE = 0x20000000
@@ -41,6 +44,7 @@ RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:deny|panic)\b
 # An attack knows what the record has to say of it: ATTACK_RECORD of attack.h.
 WORDS = re.compile(r"; record: (.*)$")
 ALIVE = r"ATTACKS: \d+ made, machine alive"
+LOADED = r"ATTACKS: secpod\.ko loaded, 5 functions redirected"
 
 
 class Outcome:
@@ -83,12 +87,14 @@ def outcomes(text):
 
 
 class Run:
-    """One machine: without SecPod (cpus=None) or with it."""
+    """One machine: without SecPod (cpus=None) or with it; with the guest's module if support."""
 
-    def __init__(self, kernel, cpus, name="attacks"):
+    def __init__(self, kernel, cpus, name="attacks", support=False):
         self.kernel = kernel
         self.cpus = cpus
-        self.title = "without" if cpus is None else "SecPod, %d CPU%s" % (cpus, "" if cpus == 1 else "s")
+        self.support = support
+        self.title = "without" if cpus is None else "%s, %d CPU%s" % ("module" if support else "SecPod", cpus,
+                                                                      "" if cpus == 1 else "s")
         self.name = "%s-%s-%s" % (name, kernel, "bare" if cpus is None else "%dcpu" % cpus)
         self.outcomes = {}
         self.directory = None
@@ -96,6 +102,7 @@ class Run:
         self.seconds = 0
 
     def boot(self, only, conf, timeout, live):
+        """The machine.Result; None when there was no machine."""
         image = "%s/%s.img" % (IMAGES, self.name)
         secpod = self.cpus is not None
         command = [ROOT + "/scripts/mkimage", "--output", image, "--kernel", self.kernel,
@@ -105,11 +112,13 @@ class Run:
             command += ["--conf", line]
         if not secpod:
             command.append("--no-secpod")
+        if self.support:
+            command += ["--module", "secpod"]
         os.makedirs(IMAGES, exist_ok=True)
         made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if made.returncode:
             self.wrong = "mkimage: " + made.stdout.decode("utf-8", "replace").strip()
-            return
+            return None
         options = machine.arguments("bochs").parse_args(["--image", image])
         options.name = self.name
         options.cpus = self.cpus or BARE_CPUS
@@ -118,6 +127,8 @@ class Run:
         options.quiet_log = True
         options.allow = ALLOWED
         options.expect = [ALIVE, "ATTACKS: kernel .*, %d CPUs, %s" % (options.cpus, "SecPodSecPod" if secpod else "no")]
+        if self.support:
+            options.expect.append(LOADED)
         try:
             result = machine.run("bochs", options)
         finally:
@@ -128,6 +139,7 @@ class Run:
         if not result.ok or not self.outcomes:
             self.wrong = "%s machine: %s; see %s" % (self.title, "made no attack" if result.ok else result.reason,
                                                      os.path.relpath(result.directory, ROOT))
+        return result
 
     def of(self, name):
         return self.outcomes.get(name, Outcome())
@@ -157,13 +169,14 @@ def fault(without, within, cpus):
 class Suite:
     """
     All attacks (or only some) on one kernel. bare: also on a machine without SecPod; False where another suite
-    has shown what comes of them there. name: of the machines. lines: the table; failures: how many.
+    has shown what comes of them there. name: of the machines. supported: with the guest's module on this kernel and so
+    many CPUs. lines: the table; failures: how many.
     """
 
-    def __init__(self, kernel, counts=SECPOD_CPUS, bare=True, name="attacks"):
+    def __init__(self, kernel, counts=SECPOD_CPUS, bare=True, name="attacks", supported=SUPPORTED):
         self.kernel = kernel
         self.bare = Run(kernel, None, name) if bare else None
-        self.secpod = [Run(kernel, cpus, name) for cpus in counts]
+        self.secpod = [Run(kernel, cpus, name, (kernel, cpus) in supported) for cpus in counts]
         self.runs = ([self.bare] if bare else []) + self.secpod
         self.lines = []
         self.failures = []

@@ -70,6 +70,7 @@ def bochs_command(args, directory, serial):
         "cpu: model=%s, count=%d, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1"
         % (args.cpu, args.cpus),
         "ata0-master: type=disk, path=%s/disk.img, mode=flat" % directory,
+    ] + (["ata0-slave: type=disk, path=%s/second.img, mode=flat" % directory] if args.second else []) + [
         "boot: disk",
         # Time is counted instructions: a run is repeatable.
         "clock: sync=none, time0=1700000000",
@@ -231,6 +232,8 @@ def prepare(kind, args, serial_mode):
     os.makedirs(directory)
     # The firmware keeps its variables in a file on the disk: the image itself stays as it was built.
     subprocess.run(["cp", "--sparse=always", "--reflink=auto", args.image, directory + "/disk.img"], check=True)
+    if kind == "bochs" and args.second:
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", args.second, directory + "/second.img"], check=True)
     serial = (serial_mode[0], serial_mode[1] or directory + "/serial.txt")
     return directory, command_of(kind, args, directory, serial)
 
@@ -276,7 +279,7 @@ def run(kind, args):
 
 def remove_disk(directory):
     """With the lock that Bochs puts beside it."""
-    for name in ("disk.img", "disk.img.lock"):
+    for name in ("disk.img", "disk.img.lock", "second.img", "second.img.lock"):
         try:
             os.unlink("%s/%s" % (directory, name))
         except FileNotFoundError:
@@ -356,6 +359,7 @@ def arguments(kind):
     if kind == "bochs":
         parser.add_argument("--cpu", default="corei7_skylake_x", help="CPU model (default %(default)s)")
         parser.add_argument("--panic", default="fatal", help="what an emulator panic does: fatal, report")
+        parser.add_argument("--second", help="image of a second disk; a copy of it is used")
         parser.add_argument("--quiet-log", action="store_true", help="do not log errors (many EPT violations)")
     else:
         parser.add_argument("--vars", help="file with the UEFI variables, made when absent and kept")

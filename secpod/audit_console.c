@@ -120,6 +120,9 @@ size_t audit_log_format(const struct secpod_record *record, uint64_t suppressed,
 		if (rule->detail[i][0] != '\0')
 			add(&line, " %s 0x%" PRIx64, rule->detail[i], record->detail[i]);
 	add_insn(&line, record);
+	if (record->code[0])
+		add(&line, " code %.*s%s", (int)sizeof(record->code), record->code,
+		    record->gone ? " (gone)" : "");
 	if (suppressed)
 		add(&line, " (%" PRIu64 " before it not shown)", suppressed);
 	return line.length;

@@ -24,7 +24,7 @@
 #include "vmm/page_pool.h"
 
 /* Longest line of audit_log_format(), with its NUL. */
-#define AUDIT_LINE_SIZE 320u
+#define AUDIT_LINE_SIZE 384u
 
 /*
  * How much of the log reaches the console: burst lines of one rule at a time, and in the long run

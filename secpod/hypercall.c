@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "secpod/paging/request.h"
+#include "vmm/addr.h"
 
 #define ALIGNMENT 8u
 #define ARGUMENTS 4u
@@ -194,7 +195,8 @@ static int64_t call_pt_commit(struct hypercalls *hypercalls, struct hypercall *c
 
 static int64_t call_pt_batch(struct hypercalls *hypercalls, struct hypercall *call)
 {
-	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi));
+	return judged(paging_request_batch(hypercalls->paging, call->paging, call->rdi, call->rsi,
+					   call->rdx));
 }
 
 static int64_t call_wrprotect(struct hypercalls *hypercalls, struct hypercall *call)
@@ -213,6 +215,71 @@ static int64_t call_redirect(struct hypercalls *hypercalls, struct hypercall *ca
 	return hypercalls->machine.redirect(hypercalls->machine.context, call->rdi, call->rsi);
 }
 
+static int64_t call_rearm(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t gpa = call->rdi, count = call->rsi;
+	struct secpod_call_site calls[SECPOD_REARM_MAX];
+	int error;
+
+	if (count == 0 || count > SECPOD_REARM_MAX)
+		return -EINVAL;
+	error = check_buffer(hypercalls, gpa, count * sizeof(calls[0]));
+	if (!error)
+		error = machine->read(machine->context, gpa, calls, count * sizeof(calls[0]));
+	return error ? error : machine->rearm(machine->context, calls, (uint32_t)count);
+}
+
+/* On record under the rule that its pages came by; who it belongs to instead of who has said so. */
+static void record_name(const struct hypercalls *hypercalls, uint64_t begin, uint64_t bytes,
+			const char *name)
+{
+	struct secpod_record record = {0};
+
+	if (!policy_records(hypercalls->policy, SECPOD_RULE_CODE_NEW))
+		return;
+	hypercalls->machine.caller(hypercalls->machine.context, &record);
+	record.phase = (uint8_t)phase_current(hypercalls->phase);
+	record.rule = SECPOD_RULE_CODE_NEW;
+	record.answer = SECPOD_ANSWER_LOG;
+	record.detail[1] = begin;
+	record.detail[3] = bytes;
+	record.gone = 0;
+	memcpy(record.code, name, sizeof(record.code));
+	audit_log_record(hypercalls->log, &record);
+}
+
+static int64_t call_code_ok(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t begin = call->rdi, bytes = call->rsi, gpa = call->rdx;
+	char name[SECPOD_CODE_NAME];
+	int error = check_buffer(hypercalls, gpa, sizeof(name));
+
+	if ((begin | bytes) & ~PAGE_MASK || bytes == 0 || bytes > SECPOD_CODE_BYTES_MAX ||
+	    begin + bytes < begin)
+		return -EINVAL;
+	if (!error)
+		error = machine->read(machine->context, gpa, name, sizeof(name));
+	if (error)
+		return error;
+	if (!code_name_ok(name))
+		return -EINVAL;
+	for (uint64_t va = begin; va != begin + bytes; va += PAGE_SIZE) {
+		if (!machine->is_module_code(machine->context, va))
+			return -ENOENT;
+	}
+	error = code_name_give(&hypercalls->paging->names, begin, begin + bytes, name);
+	if (!error)
+		record_name(hypercalls, begin, bytes, name);
+	return error;
+}
+
+static int64_t call_code_gone(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	return code_name_gone(&hypercalls->paging->names, call->rdi);
+}
+
 static int64_t call_unpin(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	return paging_request_unpin(hypercalls->paging, call->paging, call->rdi, call->rsi);
@@ -226,10 +293,13 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_PT_SET] = {"PT_SET", call_pt_set, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_XCHG] = {"PT_XCHG", call_pt_xchg, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_PT_COMMIT] = {"PT_COMMIT", call_pt_commit, 2, SECPOD_PHASE_ACTIVE, true},
-	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PT_BATCH] = {"PT_BATCH", call_pt_batch, 3, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_WRPROTECT] = {"WRPROTECT", call_wrprotect, 4, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_UNPIN] = {"UNPIN", call_unpin, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_REDIRECT] = {"REDIRECT", call_redirect, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_REARM] = {"REARM", call_rearm, 2, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_CODE_OK] = {"CODE_OK", call_code_ok, 3, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_CODE_GONE] = {"CODE_GONE", call_code_gone, 1, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_TEXT_SITES] = {"TEXT_SITES", call_text_sites, 3, SECPOD_PHASE_ACTIVE, true},

@@ -20,7 +20,8 @@ struct hypercall_machine {
 	void *context;
 	/* Is every byte of [gpa, gpa + size) the guest's memory? False when the range wraps. */
 	bool (*is_guest_memory)(void *context, uint64_t gpa, uint64_t size);
-	/* Copy to the guest. Result: 0, -EFAULT (nothing copied). */
+	/* Copy from and to the guest. Result: 0, -EFAULT (nothing copied). */
+	int (*read)(void *context, uint64_t gpa, void *to, uint64_t size);
 	int (*write)(void *context, uint64_t gpa, const void *from, uint64_t size);
 	/* Fill in cpus, exits and pool_free; the rest is filled in here. */
 	void (*stats)(void *context, struct secpod_stats *stats);
@@ -28,6 +29,10 @@ struct hypercall_machine {
 	void (*caller)(void *context, struct secpod_record *record);
 	/* REDIRECT. Result: 0, -ENOENT, -EBUSY, -EINVAL, -ENOMEM. */
 	int (*redirect)(void *context, uint64_t function, uint64_t stub);
+	/* REARM, of a list that is the monitor's. Result: the same. */
+	int (*rearm)(void *context, const struct secpod_call_site *calls, uint32_t count);
+	/* Is at va (linear) code of a module's, as it was measured when it came? */
+	bool (*is_module_code)(void *context, uint64_t va);
 };
 
 /* One for the machine. */

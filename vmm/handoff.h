@@ -16,7 +16,7 @@
 #include "guest-support/include/secpod_abi.h"
 
 #define SECPOD_HANDOFF_MAGIC 0x30444f5043455301ULL
-#define SECPOD_HANDOFF_VERSION 4u
+#define SECPOD_HANDOFF_VERSION 5u
 
 /* Bound of the CPU table; a machine with more CPUs is declined with a message. */
 #define SECPOD_MAX_CPUS 256u
@@ -67,6 +67,7 @@ enum secpod_failure { SECPOD_FAIL_HALT = 0, SECPOD_FAIL_RESET = 1 };
 #define SECPOD_CFG_DEBUG_STATS \
 	(1u << 0) /* statistics readable through CPUID, root-mode time counted */
 #define SECPOD_CFG_DELEGATION (1u << 1) /* the guest's page tables are read-only to it */
+#define SECPOD_CFG_PROFILE (1u << 2)	/* only patches of a profile */
 
 struct secpod_config {
 	uint32_t log_level;   /* enum log_level of vmm/log.h: 0 error, 1 warning, 2 info, 3 debug */
@@ -92,6 +93,18 @@ enum secpod_cpu_state {
 	SECPOD_CPU_LAUNCHED = 2,
 };
 
+/* What the configuration has in files of their own. */
+enum secpod_file {
+	SECPOD_FILE_LIST,    /* of code: secpod/text/code_list.h */
+	SECPOD_FILE_PROFILE, /* of kernels: secpod/text/code_profile.h */
+	SECPOD_FILES
+};
+
+struct secpod_file_place {
+	uint64_t base; /* page aligned */
+	uint64_t size; /* bytes, 0: there is none */
+};
+
 struct secpod_handoff {
 	uint64_t magic;
 	uint32_t version;
@@ -107,9 +120,7 @@ struct secpod_handoff {
 	uint64_t pool_base;
 	uint64_t pool_size;
 
-	/* The list of code, as it is in its file (bytes; page aligned, 0 bytes: there is none). */
-	uint64_t list_base;
-	uint64_t list_size;
+	struct secpod_file_place file[SECPOD_FILES]; /* as they are on disk */
 
 	uint64_t acpi_rsdp; /* physical address, 0 when the firmware has none */
 	uint64_t ram_top;   /* first byte above the highest RAM */

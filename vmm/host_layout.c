@@ -19,9 +19,11 @@ static struct span handoff_pages(const struct secpod_handoff *handoff)
 	return (struct span){begin, end - begin};
 }
 
-static struct span list_pages(const struct secpod_handoff *handoff)
+static struct span file_pages(const struct secpod_handoff *handoff, uint32_t file)
 {
-	return (struct span){handoff->list_base, (handoff->list_size + PAGE_SIZE - 1) & PAGE_MASK};
+	const struct secpod_file_place *place = &handoff->file[file];
+
+	return (struct span){place->base, (place->size + PAGE_SIZE - 1) & PAGE_MASK};
 }
 
 static bool span_inside(struct span inner, struct span outer)
@@ -35,17 +37,21 @@ static bool spans_overlap(struct span a, struct span b)
 	return ranges_overlap(a.base, a.size, b.base, b.size);
 }
 
-/* The list of code: none, or in memory of its own. */
-static bool list_fits(const struct secpod_handoff *handoff, struct span region, struct span image,
-		      struct span pool)
+/* A file: none, or in memory of its own. */
+static bool file_fits(const struct secpod_handoff *handoff, uint32_t file, struct span region,
+		      struct span image, struct span pool)
 {
-	const struct span list = list_pages(handoff);
+	const struct span pages = file_pages(handoff, file);
 
-	if (!handoff->list_size)
+	if (!handoff->file[file].size)
 		return true;
-	return !(list.base & ~PAGE_MASK) && list.size && span_inside(list, region) &&
-	       !spans_overlap(list, image) && !spans_overlap(list, pool) &&
-	       !spans_overlap(list, handoff_pages(handoff));
+	for (uint32_t other = 0; other < file; other++) {
+		if (handoff->file[other].size && spans_overlap(pages, file_pages(handoff, other)))
+			return false;
+	}
+	return !(pages.base & ~PAGE_MASK) && pages.size && span_inside(pages, region) &&
+	       !spans_overlap(pages, image) && !spans_overlap(pages, pool) &&
+	       !spans_overlap(pages, handoff_pages(handoff));
 }
 
 static bool aligned(struct span span, uint64_t alignment)
@@ -61,6 +67,7 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 	struct span pool = {handoff->pool_base, handoff->pool_size};
 	struct span self = handoff_pages(handoff);
 	bool sections_inside = true;
+	bool files_fit = true;
 
 	for (uint32_t i = 0; i < section_count; i++) {
 		struct span section = {sections[i].begin, sections[i].end - sections[i].begin};
@@ -70,6 +77,8 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 		sections_inside &= sections[i].begin < sections[i].end &&
 				   aligned(section, PAGE_SIZE) && span_inside(section, image);
 	}
+	for (uint32_t file = 0; file < SECPOD_FILES; file++)
+		files_fit = file_fits(handoff, file, region, image, pool) && files_fit;
 	const struct {
 		bool holds;
 		const char *rule;
@@ -84,7 +93,7 @@ int host_layout_check(const struct secpod_handoff *handoff, const struct host_se
 		{!spans_overlap(image, pool), "image and pool overlap"},
 		{!spans_overlap(self, image), "hand-off and image overlap"},
 		{!spans_overlap(self, pool), "hand-off and pool overlap"},
-		{list_fits(handoff, region, image, pool), "the list of code is not in the region"},
+		{files_fit, "a file is not in the region, or not in memory of its own"},
 		{sections_inside, "a section is unaligned or not in the image"},
 		{!(apic_base & ~PAGE_MASK) && range_ok(apic_base, PAGE_SIZE, PTE_ADDR),
 		 "the local APIC's address is unaligned"},
@@ -122,8 +131,10 @@ int host_layout_map(struct page_table *table, const struct secpod_handoff *hando
 		error = map_identity(table, handoff_pages(handoff), PAGE_DATA);
 	if (!error)
 		error = map_identity(table, pool, PAGE_DATA);
-	if (!error && handoff->list_size)
-		error = map_identity(table, list_pages(handoff), PAGE_RODATA);
+	for (uint32_t file = 0; !error && file < SECPOD_FILES; file++) {
+		if (handoff->file[file].size)
+			error = map_identity(table, file_pages(handoff, file), PAGE_RODATA);
+	}
 	if (!error)
 		error = map_identity(table, (struct span){apic_base, PAGE_SIZE}, PAGE_DEVICE);
 	return error;

@@ -12,7 +12,7 @@
 
 #include "vmm/spinlock.h"
 
-#define LOG_LINE_MAX 352u /* bytes of a line, without a NUL; longer ones are cut */
+#define LOG_LINE_MAX 416u /* bytes of a line, without a NUL; longer ones are cut */
 
 struct log_ring {
 	struct spinlock lock;

@@ -281,6 +281,8 @@
 #define CPUID_7_EDX_CORE_CAPABILITIES (1u << 30)
 #define CPUID_7_1_EAX_FRED (1u << 17)
 #define CPUID_7_1_EAX_HRESET (1u << 22)
+#define CPUID_7_1_EAX_MSRLIST (1u << 27)
+#define CPUID_7_1_EDX_USER_MSR (1u << 15)
 #define CPUID_7_1_EAX_LASS (1u << 6)
 #define CPUID_THERMAL 0x6
 #define CPUID_6_EAX_HFI (1u << 19)

@@ -64,7 +64,7 @@ int audit_init(void)
 
 struct secpod_record audit_from(const struct vcpu *vcpu)
 {
-	return (struct secpod_record){
+	struct secpod_record record = {
 		.tsc = rdtsc(),
 		.cpu = vcpu->cpu->index,
 		.phase = (uint8_t)phase_current(&vmx.phase),
@@ -72,6 +72,9 @@ struct secpod_record audit_from(const struct vcpu *vcpu)
 		.rip = vmread(VMCS_GUEST_RIP),
 		.cr3 = vmread(VMCS_GUEST_CR3),
 	};
+
+	(void)code_name_find(&vmx.paging.names, record.rip, record.code, &record.gone);
+	return record;
 }
 
 _Static_assert(SECPOD_RECORD_INSN == GUEST_INSN_BYTES, "a record has room for an instruction");

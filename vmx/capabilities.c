@@ -15,7 +15,10 @@ struct control_rule {
 	const char *name;
 };
 
-/* Bits not listed are left off unless the CPU insists on them. */
+/*
+ * Bits not listed are left off. Of execution controls the CPU must not insist on any beyond the default1 class: the
+ * exits they ask for have no handler.
+ */
 
 static const struct control_rule pin_rules[] = {
 	/* Interrupts go straight to the guest: it owns the devices. */
@@ -81,11 +84,15 @@ static const struct control_rule entry_rules[] = {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Exit and entry controls cause no exits. */
+#define ANY 0xffffffffu
+
 /*
- * One control word. capability: bits 31:0 must be 1 where set, bits 63:32 may be 1 where set.
+ * One control word. capability: bits 31:0 must be 1 where set, bits 63:32 may be 1 where set. insist: bits that may be
+ * among the former without being listed.
  */
 static int build_word(uint64_t capability, const struct control_rule *rules, size_t count,
-		      uint32_t *word, const char **missing)
+		      uint32_t insist, uint32_t *word, const char **missing)
 {
 	uint32_t must = (uint32_t)capability;
 	uint32_t may = (uint32_t)(capability >> 32);
@@ -99,8 +106,15 @@ static int build_word(uint64_t capability, const struct control_rule *rules, siz
 			*missing = rule->name;
 			return -ENODEV;
 		}
-		if (possible && rule->need != REFUSE)
+		if (rule->need == REFUSE)
+			continue;
+		insist |= rule->bit;
+		if (possible)
 			value |= rule->bit;
+	}
+	if (must & ~insist) {
+		*missing = "execution controls that can be left off";
+		return -ENODEV;
 	}
 	*word = value;
 	return 0;
@@ -110,12 +124,16 @@ int vmx_controls_build(const struct vmx_capabilities *caps, struct vmx_controls 
 		       const char **missing)
 {
 	*missing = NULL;
-	if (build_word(caps->pin, pin_rules, COUNT_OF(pin_rules), &controls->pin, missing) ||
-	    build_word(caps->proc, proc_rules, COUNT_OF(proc_rules), &controls->proc, missing) ||
-	    build_word(caps->proc2, proc2_rules, COUNT_OF(proc2_rules), &controls->proc2,
+	if (build_word(caps->pin, pin_rules, COUNT_OF(pin_rules), PIN_DEFAULT1, &controls->pin,
 		       missing) ||
-	    build_word(caps->exit, exit_rules, COUNT_OF(exit_rules), &controls->exit, missing) ||
-	    build_word(caps->entry, entry_rules, COUNT_OF(entry_rules), &controls->entry, missing))
+	    build_word(caps->proc, proc_rules, COUNT_OF(proc_rules), PROC_DEFAULT1, &controls->proc,
+		       missing) ||
+	    build_word(caps->proc2, proc2_rules, COUNT_OF(proc2_rules), 0, &controls->proc2,
+		       missing) ||
+	    build_word(caps->exit, exit_rules, COUNT_OF(exit_rules), ANY, &controls->exit,
+		       missing) ||
+	    build_word(caps->entry, entry_rules, COUNT_OF(entry_rules), ANY, &controls->entry,
+		       missing))
 		return -ENODEV;
 	if (!(controls->proc & PROC_NMI_WINDOW)) {
 		*missing = "NMI-window exiting";

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "secpod/rules.h"
 #include "vmm/cpu_ops.h"
@@ -76,14 +77,25 @@ static void trim_own(void *context)
 static void open_list(struct code_list *list)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
+	const struct secpod_file_place *file = &handoff->file[SECPOD_FILE_LIST];
 
 	*list = (struct code_list){0};
 	if (!handoff->config.listed)
 		return;
-	if (handoff->list_size &&
-	    code_list_open(list, (const void *)(uintptr_t)handoff->list_base, handoff->list_size))
+	if (file->size && code_list_open(list, (const void *)(uintptr_t)file->base, file->size))
 		log_error("the list of code is malformed");
 	log_info("%" PRIu32 " pages may become code by the list", list->pages);
+}
+
+/* The same: without a profile all patches are refused. */
+static void open_profiles(struct paging_config *config)
+{
+	const struct secpod_file_place *file = &vmx.handoff->file[SECPOD_FILE_PROFILE];
+
+	config->profiled = vmx.handoff->config.flags & SECPOD_CFG_PROFILE;
+	if (file->size &&
+	    code_profiles_open(&config->profiles, (const void *)(uintptr_t)file->base, file->size))
+		log_error("the profile of kernels is malformed");
 }
 
 int delegation_init(void)
@@ -103,6 +115,7 @@ int delegation_init(void)
 	int error;
 
 	open_list(&config.code_list);
+	open_profiles(&config);
 	error = paging_init(&vmx.paging, vmx.pool, &vmx.ept, &config, &ops);
 	for (uint32_t i = 0; !error && i < handoff->cpu_count; i++) {
 		vmx.vcpu[i]->paging = page_pool_alloc_contiguous(vmx.pool, CPU_PAGES, 1);
@@ -143,6 +156,26 @@ out:
 	spin_unlock(&noted.lock);
 }
 
+static void tell_profile(void)
+{
+	const struct code_profile *profile = &vmx.paging.profile;
+	struct secpod_record record = audit_from(this_vcpu());
+	char digest[2 * SHA256_BYTES + 1];
+
+	if (!vmx.paging.profiled)
+		return;
+	if (!profile->sites)
+		log_error(
+			"no profile is that of this kernel: policy.code-profile answers each patch");
+	for (uint32_t i = 0; i < SHA256_BYTES; i++)
+		(void)snprintf(digest + 2 * i, 3, "%02x", profile->digest[i]);
+	log_info("profile of the kernel: %" PRIu32 " places, SHA-256 %s", profile->sites, digest);
+	record.rule = SECPOD_RULE_CODE_PROFILE;
+	record.answer = SECPOD_ANSWER_LOG;
+	record.detail[3] = sha256_first(profile->digest);
+	audit_log_record(&vmx.audit, &record);
+}
+
 int delegation_activate(void *context)
 {
 	uint64_t root[1 + NOTED_MAX] = {vmread(VMCS_GUEST_CR3) & PTE_ADDR};
@@ -163,6 +196,7 @@ int delegation_activate(void *context)
 		log_error("paging delegation is off: %s failed (error %d)", failed, -error);
 		return 0;
 	}
+	tell_profile();
 	__atomic_store_n(&vmx.delegating, true, __ATOMIC_RELEASE);
 	delegation_sync(this_vcpu());
 	/* The others: before they enter the guest again. */

@@ -52,6 +52,12 @@ int delegation_load(struct vcpu *vcpu, uint64_t operand);
 int delegation_write(uint64_t gpa, const void *from, uint64_t len);
 
 /*
+ * delegation_operand - delegation_write() was asked for by an instruction at linear and refused at gpa: put on
+ * record if that is a page table, code or constants.
+ */
+void delegation_operand(const struct vcpu *vcpu, uint64_t gpa, uint64_t linear);
+
+/*
  * delegation_protect - the page at gpa (page aligned) is read-only from here on, with paging delegation
  * or without; to be followed by an invalidation. Result: 0; negative errno: it is not.
  * delegation_unprotect - and is the guest's again.

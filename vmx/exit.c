@@ -25,48 +25,107 @@ struct exit_handler {
 	bool may_vector;
 	/* Comes by the thousand: see descriptor_scan_often(). */
 	bool often;
+	/* No handler: what it takes for such an exit. The machine stops, as the CPU or the monitor is broken. */
+	const char *only_with;
 };
 
-/* Reasons not listed cannot happen with the controls we set; should one, the machine stops. */
+#define ONLY_WITH(control)             \
+	{                              \
+		.only_with = (control) \
+	}
+
+/*
+ * Every reason the SDM has. vmx/capabilities.c does not start on a CPU that insists on a control that is not wanted, so
+ * a guest cannot bring about one of those with ONLY_WITH, whatever instructions its CPU has.
+ */
 static const struct exit_handler handlers[EXIT_REASON_COUNT] = {
-	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception_nmi, true, false},
-	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, true, false},
-	[EXIT_REASON_INIT] = {exit_init, false, false},
-	[EXIT_REASON_SIPI] = {exit_sipi, false, false},
-	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false, false},
-	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true, false},
+	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception_nmi, true, false, NULL},
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = ONLY_WITH("external-interrupt exiting"),
+	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, true, false, NULL},
+	[EXIT_REASON_INIT] = {exit_init, false, false, NULL},
+	[EXIT_REASON_SIPI] = {exit_sipi, false, false, NULL},
+	[EXIT_REASON_IO_SMI] = ONLY_WITH("dual-monitor treatment of SMIs"),
+	[EXIT_REASON_OTHER_SMI] = ONLY_WITH("dual-monitor treatment of SMIs"),
+	[EXIT_REASON_INTERRUPT_WINDOW] = ONLY_WITH("interrupt-window exiting"),
+	[EXIT_REASON_NMI_WINDOW] = {exit_nmi_window, false, false, NULL},
+	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, true, false, NULL},
+	[EXIT_REASON_CPUID] = {exit_cpuid, false, true, NULL},
 	/* SMX and VMX are hidden: #UD, as with CR4.SMXE or VMXE clear. */
-	[EXIT_REASON_GETSEC] = {exit_undefined, false, false},
-	[EXIT_REASON_INVD] = {exit_invd, false, false},
-	[EXIT_REASON_VMCALL] = {exit_vmcall, false, true},
-	[EXIT_REASON_VMCLEAR] = {exit_undefined, false, false},
-	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false, false},
-	[EXIT_REASON_VMPTRLD] = {exit_undefined, false, false},
-	[EXIT_REASON_VMPTRST] = {exit_undefined, false, false},
-	[EXIT_REASON_VMREAD] = {exit_undefined, false, false},
-	[EXIT_REASON_VMRESUME] = {exit_undefined, false, false},
-	[EXIT_REASON_VMWRITE] = {exit_undefined, false, false},
-	[EXIT_REASON_VMXOFF] = {exit_undefined, false, false},
-	[EXIT_REASON_VMXON] = {exit_undefined, false, false},
-	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, false, true},
-	[EXIT_REASON_RDMSR] = {exit_rdmsr, false, false},
-	[EXIT_REASON_WRMSR] = {exit_wrmsr, false, false},
-	[EXIT_REASON_GDTR_IDTR] = {exit_gdtr_idtr, false, false},
-	[EXIT_REASON_LDTR_TR] = {exit_ldtr_tr, false, false},
-	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true, true},
-	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true, false},
-	[EXIT_REASON_INVEPT] = {exit_undefined, false, false},
-	[EXIT_REASON_PREEMPTION_TIMER] = {exit_preemption_timer, false, false},
-	[EXIT_REASON_INVVPID] = {exit_undefined, false, false},
-	[EXIT_REASON_XSETBV] = {exit_xsetbv, false, false},
-	[EXIT_REASON_VMFUNC] = {exit_undefined, false, false},
-	[EXIT_REASON_ENCLS] = {exit_undefined, false, false},
-	[EXIT_REASON_PCONFIG] = {exit_undefined, false, false},
-	[EXIT_REASON_ENCLV] = {exit_undefined, false, false},
+	[EXIT_REASON_GETSEC] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_HLT] = ONLY_WITH("HLT exiting"),
+	[EXIT_REASON_INVD] = {exit_invd, false, false, NULL},
+	[EXIT_REASON_INVLPG] = ONLY_WITH("INVLPG exiting"),
+	[EXIT_REASON_RDPMC] = ONLY_WITH("RDPMC exiting"),
+	[EXIT_REASON_RDTSC] = ONLY_WITH("RDTSC exiting"),
+	[EXIT_REASON_RSM] = ONLY_WITH("dual-monitor treatment of SMIs"),
+	[EXIT_REASON_VMCALL] = {exit_vmcall, false, true, NULL},
+	[EXIT_REASON_VMCLEAR] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMLAUNCH] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMPTRLD] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMPTRST] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMREAD] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMRESUME] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMWRITE] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMXOFF] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_VMXON] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, false, true, NULL},
+	[EXIT_REASON_MOV_DR] = ONLY_WITH("MOV-DR exiting"),
+	[EXIT_REASON_IO_INSTRUCTION] = ONLY_WITH("I/O exiting or I/O bitmaps"),
+	[EXIT_REASON_RDMSR] = {exit_rdmsr, false, false, NULL},
+	[EXIT_REASON_WRMSR] = {exit_wrmsr, false, false, NULL},
+	[EXIT_REASON_INVALID_GUEST_STATE] = ONLY_WITH("a VM entry that fails"),
+	[EXIT_REASON_MSR_LOADING] = ONLY_WITH("a VM entry that fails"),
+	[EXIT_REASON_MWAIT] = ONLY_WITH("MWAIT exiting"),
+	[EXIT_REASON_MONITOR_TRAP_FLAG] = ONLY_WITH("monitor trap flag"),
+	[EXIT_REASON_MONITOR] = ONLY_WITH("MONITOR exiting"),
+	[EXIT_REASON_PAUSE] = ONLY_WITH("PAUSE exiting or PAUSE-loop exiting"),
+	[EXIT_REASON_MACHINE_CHECK] = ONLY_WITH("a VM entry that fails"),
+	[EXIT_REASON_TPR_THRESHOLD] = ONLY_WITH("TPR shadow"),
+	[EXIT_REASON_APIC_ACCESS] = ONLY_WITH("virtualize APIC accesses"),
+	[EXIT_REASON_VIRTUALIZED_EOI] = ONLY_WITH("virtual-interrupt delivery"),
+	[EXIT_REASON_GDTR_IDTR] = {exit_gdtr_idtr, false, false, NULL},
+	[EXIT_REASON_LDTR_TR] = {exit_ldtr_tr, false, false, NULL},
+	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, true, true, NULL},
+	[EXIT_REASON_EPT_MISCONFIG] = {exit_ept_misconfig, true, false, NULL},
+	[EXIT_REASON_INVEPT] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_RDTSCP] = ONLY_WITH("RDTSC exiting"),
+	[EXIT_REASON_PREEMPTION_TIMER] = {exit_preemption_timer, false, false, NULL},
+	[EXIT_REASON_INVVPID] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_WBINVD] = ONLY_WITH("WBINVD exiting"),
+	[EXIT_REASON_XSETBV] = {exit_xsetbv, false, false, NULL},
+	[EXIT_REASON_APIC_WRITE] = ONLY_WITH("APIC-register virtualization"),
+	[EXIT_REASON_RDRAND] = ONLY_WITH("RDRAND exiting"),
+	[EXIT_REASON_INVPCID] = ONLY_WITH("INVLPG exiting"),
+	[EXIT_REASON_VMFUNC] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_ENCLS] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_RDSEED] = ONLY_WITH("RDSEED exiting"),
+	[EXIT_REASON_PML_FULL] = ONLY_WITH("page-modification logging"),
+	[EXIT_REASON_XSAVES] = ONLY_WITH("a bit in the XSS-exiting bitmap"),
+	[EXIT_REASON_XRSTORS] = ONLY_WITH("a bit in the XSS-exiting bitmap"),
+	[EXIT_REASON_PCONFIG] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_SPP] = ONLY_WITH("sub-page write permissions"),
+	[EXIT_REASON_UMWAIT] = ONLY_WITH("RDTSC exiting"),
+	[EXIT_REASON_TPAUSE] = ONLY_WITH("RDTSC exiting"),
+	[EXIT_REASON_LOADIWKEY] = ONLY_WITH("LOADIWKEY exiting"),
+	[EXIT_REASON_ENCLV] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_ENQCMD_PASID] = ONLY_WITH("PASID translation"),
+	[EXIT_REASON_ENQCMDS_PASID] = ONLY_WITH("PASID translation"),
+	[EXIT_REASON_BUS_LOCK] = ONLY_WITH("bus-lock detection"),
+	[EXIT_REASON_INSTRUCTION_TIMEOUT] = ONLY_WITH("instruction timeout"),
 	/* No control asks for these: where there is TDX they exit like VMXON. */
-	[EXIT_REASON_SEAMCALL] = {exit_undefined, false, false},
-	[EXIT_REASON_TDCALL] = {exit_undefined, false, false},
+	[EXIT_REASON_SEAMCALL] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_TDCALL] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_RDMSRLIST] = ONLY_WITH("MSR-list instructions"),
+	[EXIT_REASON_WRMSRLIST] = ONLY_WITH("MSR-list instructions"),
+	/* No control either: by the MSR bitmap. The first two are hidden in CPUID. */
+	[EXIT_REASON_URDMSR] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_UWRMSR] = {exit_undefined, false, false, NULL},
+	[EXIT_REASON_RDMSR_IMM] = {exit_rdmsr_imm, false, false, NULL},
+	[EXIT_REASON_WRMSRNS_IMM] = {exit_wrmsrns_imm, false, false, NULL},
 };
+
+/* What no control asks for is an instruction: one that is newer than this table, which the guest does not have. */
+static const struct exit_handler unknown = {exit_undefined, true, false, NULL};
 
 static __attribute__((noinline)) void take_vectoring(struct vcpu *vcpu, uint32_t info)
 {
@@ -77,13 +136,6 @@ static __attribute__((noinline)) void take_vectoring(struct vcpu *vcpu, uint32_t
 	if ((info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint64_t)BLOCKING_BY_NMI);
-}
-
-static __attribute__((noinline)) _Noreturn void stop(struct vcpu *vcpu, uint32_t reason)
-{
-	if (reason & EXIT_REASON_ENTRY_FAILURE)
-		dump_entry_failure(vcpu);
-	panic("unexpected VM exit, reason %" PRIu32, reason & EXIT_REASON_BASIC);
 }
 
 /* Every reason but CPUID. Apart, so that the short path saves no registers for this one. */
@@ -101,6 +153,29 @@ static __attribute__((noinline)) void dispatch(struct vcpu *vcpu,
 		descriptor_scan(vcpu);
 	else if (--vcpu->often_left < 0)
 		descriptor_scan_often(vcpu);
+}
+
+/* Where reasons are counted; what no table holds is at the end of the counters. */
+static uint32_t counter_of(uint32_t reason)
+{
+	const uint32_t basic = reason & EXIT_REASON_BASIC;
+
+	return basic < EXIT_REASON_COUNT ? basic : EXIT_REASON_COUNT;
+}
+
+/* Reasons without a handler, and such with flags (SDM "Basic VM-Exit Information"). */
+static __attribute__((noinline)) void dispatch_rare(struct vcpu *vcpu, uint32_t reason)
+{
+	const uint32_t counter = counter_of(reason);
+	const struct exit_handler *handler =
+		counter < EXIT_REASON_COUNT ? &handlers[counter] : &unknown;
+
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		dump_entry_failure(vcpu);
+	if (handler->only_with)
+		panic("VM exit, reason %" PRIu32 ": only with %s", counter, handler->only_with);
+	vcpu->exits[counter]++;
+	dispatch(vcpu, handler->handle ? handler : &unknown);
 }
 
 static void set_nmi_window(struct vcpu *vcpu, bool on)
@@ -154,10 +229,15 @@ static __attribute__((noinline)) void do_entry_work(struct vcpu *vcpu)
 
 static __attribute__((noinline)) void count_root_time(struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc();
+	const uint64_t now = rdtsc(), spent = now - vcpu->exit_tsc;
 
-	vcpu->root_tsc += now - vcpu->exit_tsc;
-	vcpu->reason_tsc[vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC] += now - vcpu->exit_tsc;
+	vcpu->root_tsc += spent;
+	vcpu->reason_tsc[counter_of(vmread32(VMCS_EXIT_REASON))] += spent;
+	if (vcpu->text_exit) {
+		vcpu->text_exits++;
+		vcpu->text_tsc += spent;
+	}
+	vcpu->text_exit = false;
 	vcpu->exit_tsc = now;
 }
 
@@ -197,12 +277,11 @@ void vmx_exit(void)
 		/* After LOCK often the only exits there are; each of them would be too often. */
 		if (__builtin_expect(--vcpu->often_left < 0, 0))
 			descriptor_scan_often(vcpu);
-	} else {
-		/* A failed entry has bit 31, which is beyond the table as well. */
-		if (__builtin_expect(reason >= EXIT_REASON_COUNT || !handlers[reason].handle, 0))
-			stop(vcpu, reason);
+	} else if (__builtin_expect(reason < EXIT_REASON_COUNT && handlers[reason].handle, 1)) {
 		vcpu->exits[reason]++;
 		dispatch(vcpu, &handlers[reason]);
+	} else {
+		dispatch_rare(vcpu, reason);
 	}
 	before_entry(vcpu);
 }

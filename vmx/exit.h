@@ -16,10 +16,11 @@ void exit_cr_access(struct vcpu *vcpu);
 void exit_ept_violation(struct vcpu *vcpu);
 void exit_ept_misconfig(struct vcpu *vcpu);
 /*
- * secure_space_operand - the monitor was to access (SECURE_*) gpa in the guest's place, as the operand of an
- * instruction at linear, and does not: put on record if gpa is in the secure space.
+ * operand_refused - the monitor was to access (SECURE_*) gpa in the guest's place, as the operand of an
+ * instruction at linear, and cannot: put on record if it is the secure space or something read-only. Result:
+ * false: policy lets it pass, and the guest may try again.
  */
-void secure_space_operand(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear);
+bool operand_refused(struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear);
 /* exit_fetch.c */
 /* violation_is_over - has another CPU changed the map meanwhile, so that the guest just tries again? */
 bool violation_is_over(uint64_t gpa, uint64_t qualification);
@@ -42,6 +43,8 @@ void exit_task_switch(struct vcpu *vcpu);
 /* exit_msr.c */
 void exit_rdmsr(struct vcpu *vcpu);
 void exit_wrmsr(struct vcpu *vcpu);
+void exit_rdmsr_imm(struct vcpu *vcpu);
+void exit_wrmsrns_imm(struct vcpu *vcpu);
 /* exit_vmcall.c */
 void exit_vmcall(struct vcpu *vcpu);
 /* exit_vmcall_init - once: what hypercalls reach. */

@@ -147,22 +147,13 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	return 0;
 }
 
-static uint64_t guest_register(const struct vcpu *vcpu, unsigned int number)
-{
-	const unsigned int rsp = 4;
-
-	if (number == rsp)
-		return vmread(VMCS_GUEST_RSP);
-	return (&vcpu->regs->rax)[number];
-}
-
 void exit_cr_access(struct vcpu *vcpu)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	unsigned int number = qualification & CR_QUAL_NUMBER;
 	unsigned int type = qualification >> CR_QUAL_TYPE_SHIFT & CR_QUAL_TYPE;
 	unsigned int source = qualification >> CR_QUAL_REGISTER_SHIFT & CR_QUAL_REGISTER;
-	uint64_t value = guest_register(vcpu, source);
+	uint64_t value = guest_gpr(vcpu, source);
 	int error;
 
 	/* MOV takes 32 bits outside 64-bit mode. */

@@ -23,7 +23,6 @@
 
 #define INSTRUCTION_MAX 15u
 #define ERROR_NONE 0u
-#define GUEST_REG_RSP 4u
 
 static const struct guest_walk_memory guest_memory = {guest_read, delegation_write,
 						      guest_cmpxchg64};
@@ -52,7 +51,8 @@ static int reflect(const struct access *a, int error, const struct guest_walk *w
 	case -EAGAIN:
 		break;
 	case -EIO:
-		secure_space_operand(a->vcpu, walk->gpa, access, gva);
+		if (!operand_refused(a->vcpu, walk->gpa, access, gva))
+			return -EAGAIN;
 		guest_inject(a->vcpu, VECTOR_GP, ERROR_NONE);
 		break;
 	default:
@@ -201,20 +201,14 @@ static int store_selector(const struct access *a)
 	uint16_t selector =
 		(uint16_t)vmread(a->insn.kind == INSN_SLDT ? VMCS_GUEST_LDTR : VMCS_GUEST_TR);
 	unsigned int size;
-	uint64_t *reg;
 
 	if (a->insn.memory)
 		return write_linear(a, a->operand, &selector, sizeof(selector), 0);
 	size = operand_bytes(a);
 	if (!size)
 		return -EPERM;
-	if (a->insn.reg == GUEST_REG_RSP) {
-		vmwrite(VMCS_GUEST_RSP,
-			selector_to_register(vmread(VMCS_GUEST_RSP), selector, size));
-		return 0;
-	}
-	reg = &(&a->vcpu->regs->rax)[a->insn.reg];
-	*reg = selector_to_register(*reg, selector, size);
+	guest_set_gpr(a->vcpu, a->insn.reg,
+		      selector_to_register(guest_gpr(a->vcpu, a->insn.reg), selector, size));
 	return 0;
 }
 
@@ -273,9 +267,7 @@ static int load_selector(const struct access *a)
 	uint64_t gva = 0;
 
 	if (!a->insn.memory)
-		selector = (uint16_t)(a->insn.reg == GUEST_REG_RSP
-					      ? vmread(VMCS_GUEST_RSP)
-					      : (&a->vcpu->regs->rax)[a->insn.reg]);
+		selector = (uint16_t)guest_gpr(a->vcpu, a->insn.reg);
 	else if (read_linear(a, a->operand, &selector, sizeof(selector), 0))
 		return -EPERM;
 	if (ldt && selector_is_null(selector))

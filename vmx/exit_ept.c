@@ -38,8 +38,13 @@ static void restore_nmi_blocking(const struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 }
 
-/* A store to the locked IDT. Where the policy lets it pass, the page is the guest's again. */
-static void idt_write(struct vcpu *vcpu, uint64_t gpa)
+static bool in_locked_idt(uint64_t gpa)
+{
+	return vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame;
+}
+
+/* A store to the locked IDT. Result: false: policy lets it pass, and the page is the guest's again. */
+static bool idt_write_refused(const struct vcpu *vcpu, uint64_t gpa)
 {
 	const uint64_t base = vmread(VMCS_GUEST_IDTR_BASE);
 	const struct breach breach = {
@@ -48,12 +53,11 @@ static void idt_write(struct vcpu *vcpu, uint64_t gpa)
 			   DESCRIPTOR_IDTR, base},
 	};
 
-	if (audit_breach(vcpu, &breach)) {
-		guest_inject(vcpu, VECTOR_GP, 0);
-		return;
-	}
+	if (audit_breach(vcpu, &breach))
+		return true;
 	vmx.idt_frame = 0;
 	delegation_unprotect(gpa & PAGE_MASK);
+	return false;
 }
 
 static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint64_t gpa,
@@ -73,10 +77,15 @@ static __attribute__((noinline)) void touch_secure_space(struct vcpu *vcpu, uint
 		guest_inject(vcpu, VECTOR_GP, 0);
 }
 
-void secure_space_operand(const struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
+bool operand_refused(struct vcpu *vcpu, uint64_t gpa, uint32_t access, uint64_t linear)
 {
 	if (secure_space_contains(&vmx.secure, gpa))
 		put_on_record(vcpu, gpa, access, linear);
+	else if (access == SECURE_WRITE && in_locked_idt(gpa))
+		return idt_write_refused(vcpu, gpa);
+	else if (access == SECURE_WRITE)
+		delegation_operand(vcpu, gpa, linear);
+	return true;
 }
 
 void exit_ept_violation(struct vcpu *vcpu)
@@ -92,9 +101,9 @@ void exit_ept_violation(struct vcpu *vcpu)
 		return;
 	}
 
-	if (vmx.idt_frame && (gpa & PAGE_MASK) == vmx.idt_frame &&
-	    (qualification & EPT_QUAL_WRITE)) {
-		idt_write(vcpu, gpa);
+	if (in_locked_idt(gpa) && (qualification & EPT_QUAL_WRITE)) {
+		if (idt_write_refused(vcpu, gpa))
+			guest_inject(vcpu, VECTOR_GP, 0);
 		return;
 	}
 

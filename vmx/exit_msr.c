@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* RDMSR and WRMSR that the bitmap, or its limits, send here. */
+/* RDMSR and WRMSR, and their forms with an immediate, that the bitmap, or its limits, send here. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -153,45 +153,71 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return error;
 }
 
+static int read_msr(uint32_t msr, uint64_t *value)
+{
+	const enum msr_read read = msr_rule_of(msr)->read;
+	int error;
+
+	if (read == MSR_READ_REFUSE)
+		return -EPERM;
+	error = rdmsr_safe(msr, value);
+	if (read == MSR_READ_FEATURE_CONTROL)
+		*value = feature_control_view(*value);
+	else if (read == MSR_READ_CORE_CAPABILITIES)
+		*value = core_capabilities_view(*value);
+	return error;
+}
+
+/* Behind the instruction, or #GP(0). */
+static void end(struct vcpu *vcpu, int error)
+{
+	if (error)
+		guest_inject(vcpu, VECTOR_GP, 0);
+	else
+		guest_advance();
+}
+
 void exit_rdmsr(struct vcpu *vcpu)
 {
 	struct guest_regs *regs = vcpu->regs;
-	uint32_t msr = (uint32_t)regs->rcx;
 	uint64_t value = 0;
-	int error;
+	int error = read_msr((uint32_t)regs->rcx, &value);
 
-	switch (msr_rule_of(msr)->read) {
-	case MSR_READ_FEATURE_CONTROL:
-		error = rdmsr_safe(msr, &value);
-		value = feature_control_view(value);
-		break;
-	case MSR_READ_CORE_CAPABILITIES:
-		error = rdmsr_safe(msr, &value);
-		value = core_capabilities_view(value);
-		break;
-	case MSR_READ_REFUSE:
-		error = -EPERM;
-		break;
-	default:
-		error = rdmsr_safe(msr, &value);
-		break;
+	if (!error) {
+		regs->rax = (uint32_t)value;
+		regs->rdx = value >> 32;
 	}
-	if (error) {
-		guest_inject(vcpu, VECTOR_GP, 0);
-		return;
-	}
-	regs->rax = (uint32_t)value;
-	regs->rdx = value >> 32;
-	guest_advance();
+	end(vcpu, error);
 }
 
 void exit_wrmsr(struct vcpu *vcpu)
 {
-	struct guest_regs *regs = vcpu->regs;
-	uint64_t value = regs->rdx << 32 | (uint32_t)regs->rax;
+	const struct guest_regs *regs = vcpu->regs;
 
-	if (write_msr(vcpu, (uint32_t)regs->rcx, value))
-		guest_inject(vcpu, VECTOR_GP, 0);
-	else
-		guest_advance();
+	end(vcpu, write_msr(vcpu, (uint32_t)regs->rcx, regs->rdx << 32 | (uint32_t)regs->rax));
+}
+
+/*
+ * The forms with an immediate, in 64-bit mode only. No control enables them: they are there on a CPU that has them,
+ * and exit by the same bitmap.
+ */
+static unsigned int immediate_register(void)
+{
+	return msr_imm_register(vmread32(VMCS_EXIT_INSTRUCTION_INFO));
+}
+
+void exit_rdmsr_imm(struct vcpu *vcpu)
+{
+	uint64_t value = 0;
+	int error = read_msr(msr_imm_number(vmread(VMCS_EXIT_QUALIFICATION)), &value);
+
+	if (!error)
+		guest_set_gpr(vcpu, immediate_register(), value);
+	end(vcpu, error);
+}
+
+void exit_wrmsrns_imm(struct vcpu *vcpu)
+{
+	end(vcpu, write_msr(vcpu, msr_imm_number(vmread(VMCS_EXIT_QUALIFICATION)),
+			    guest_gpr(vcpu, immediate_register())));
 }

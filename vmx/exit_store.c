@@ -71,9 +71,8 @@ static int update_code(void *context, uint64_t gpa, const struct store_change *c
 	struct store_exit *s = context;
 	const int error = text_update(s->vcpu, gpa, change, old);
 
-	/* What is decoded from here on sees it: before the guest goes on, and tells others. */
 	if (!error)
-		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
+		s->vcpu->text_exit = true;
 	return error;
 }
 
@@ -129,7 +128,8 @@ static __attribute__((noinline)) int decode_anew(struct store_exit *s,
 /* What is kept was 64-bit code, and no other reaches addresses of the image. */
 static int decode(struct store_exit *s)
 {
-	const uint64_t generation = __atomic_load_n(&vmx.text_writes, __ATOMIC_ACQUIRE);
+	const uint64_t generation =
+		__atomic_load_n(store_cache_generation(&vmx.generations, s->rip), __ATOMIC_ACQUIRE);
 	struct store_cache_line *line = store_cache_line(s->vcpu->store_cache, s->rip);
 
 	if (line->rip != s->rip || line->generation != generation)
@@ -204,6 +204,17 @@ static void store(struct store_exit *s, uint64_t gpa)
 		refuse(s, table ? SECPOD_RULE_PT_STORE : SECPOD_RULE_CODE_STORE, gpa,
 		       (uint64_t)-result, true);
 	}
+}
+
+void delegation_operand(const struct vcpu *vcpu, uint64_t gpa, uint64_t linear)
+{
+	const enum frame_type type = frame_type(&vmx.paging.frames, gpa >> PAGE_SHIFT);
+
+	if (frame_is_table(type))
+		(void)audit_refuse(vcpu, SECPOD_RULE_PT_STORE, gpa, linear, EPERM, true);
+	else if (type != FRAME_NONE && type != FRAME_OUTSIDE)
+		(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, linear,
+				   vmread(VMCS_GUEST_RIP), true);
 }
 
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)

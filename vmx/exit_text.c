@@ -68,25 +68,58 @@ bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 /* ---- what is written */
 
 struct text_exit {
-	struct guest_paging paging;
+	const struct vcpu *vcpu;
 	uint64_t gpa;
+	uint64_t page; /* where the code that is written is executed; 0: not known */
 	const struct store_change *change;
 	uint64_t *old;
+	bool translating;	    /* paging is valid */
+	struct guest_paging paging; /* read only when an address has to be translated */
 };
 
-/* Code that is executed at va: where it is. Not through an alias of another page. */
-static int locate(const struct text_exit *t, uint64_t va, uint64_t *gpa)
+/* From LOCKED on each address of the image has the frame it was linked to, or none. */
+static bool is_linked(uint64_t va)
+{
+	const struct paging_range *image = &vmx.paging.image;
+
+	return va >= image->begin && va < image->end &&
+	       __atomic_load_n(&vmx.paging.locked, __ATOMIC_ACQUIRE);
+}
+
+static int translate(struct text_exit *t, uint64_t va, uint64_t *gpa)
 {
 	struct guest_walk walk;
-	uint64_t word;
 
-	if (va < USER_HALF_END || guest_walk(&t->paging, &looking, va, 0, &walk))
+	if (is_linked(va)) {
+		*gpa = vmx.paging.image_gpa + (va - vmx.paging.image.begin);
+		return 0;
+	}
+	if (va < USER_HALF_END)
 		return -EFAULT;
-	word = frame_read(&vmx.paging.frames, walk.gpa >> PAGE_SHIFT);
-	if (!frame_is_code(frame_word_type(word)) || frame_word_place(word) != (va & PAGE_MASK))
+	if (!t->translating)
+		t->paging = guest_paging(t->vcpu);
+	t->translating = true;
+	if (guest_walk(&t->paging, &looking, va, 0, &walk))
 		return -EFAULT;
 	*gpa = walk.gpa;
 	return 0;
+}
+
+/* Code that is executed at va: where it is. Not through an alias of another page. */
+static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa)
+{
+	uint64_t word;
+
+	if (t->page && (va & PAGE_MASK) == t->page) {
+		*gpa = (t->gpa & PAGE_MASK) | (va & ~PAGE_MASK);
+		return 0;
+	}
+	if (translate(t, va, gpa))
+		return -EFAULT;
+	word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
+	return frame_is_code(frame_word_type(word)) && frame_word_place(word) == (va & PAGE_MASK)
+		       ? 0
+		       : -EFAULT;
 }
 
 static bool is_code(void *context, uint64_t va)
@@ -120,27 +153,51 @@ static uint64_t apply(void *operand, uint64_t old)
 	return store_change_apply(operand, old);
 }
 
+/* What is decoded from here on sees it: before the guest goes on, and tells others. */
+static int change_code(uint64_t gpa, uint64_t va, paging_change change, void *operand,
+		       uint64_t *old)
+{
+	const int error = paging_code_store(&vmx.paging, gpa, change, operand, old);
+
+	if (!error)
+		__atomic_fetch_add(store_cache_generation(&vmx.generations, va), 1u,
+				   __ATOMIC_SEQ_CST);
+	return error;
+}
+
 static int write_code(void *context)
 {
 	const struct text_exit *t = context;
 	struct store_change copy = *t->change;
 
-	return paging_code_store(&vmx.paging, t->gpa, apply, &copy, t->old);
+	return change_code(t->gpa, t->page, apply, &copy, t->old);
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */
-static int judge(struct text_exit *t, uint64_t page)
+static int judge(struct text_exit *t, const struct code_profile *profile)
 {
-	const struct text_code code = {read_code, write_code, is_code, t};
+	const struct text_code code = {read_code, write_code, is_code, t, profile};
 	const uint32_t first = (uint32_t)__builtin_ctzll(t->change->mask) / 8;
 	const uint32_t count = 8 - first - (uint32_t)__builtin_clzll(t->change->mask) / 8;
 	uint8_t bytes[sizeof(uint64_t)];
 
-	if (t->change->operation != STORE_WORD_REPLACE || !page)
+	if (t->change->operation != STORE_WORD_REPLACE || !t->page)
 		return -EACCES;
 	memcpy(bytes, &t->change->value, sizeof(bytes));
-	return text_store(&vmx.paging.text, &code, page + (t->gpa & ~PAGE_MASK) + first,
+	return text_store(&vmx.paging.text, &code, t->page + (t->gpa & ~PAGE_MASK) + first,
 			  bytes + first, count);
+}
+
+/* A patch that the profile does not have. Result: is it refused? Then it is not made, and Linux goes on as below. */
+static bool refuse_unlisted(const struct vcpu *vcpu, struct text_exit *t)
+{
+	(void)guest_read(t->gpa, t->old, sizeof(*t->old));
+	return audit_breach(vcpu,
+			    &(const struct breach){
+				    .rule = SECPOD_RULE_CODE_PROFILE,
+				    .detail = {t->gpa, store_change_apply(t->change, *t->old),
+					       *t->old, sha256_first(vmx.paging.profile.digest)},
+			    });
 }
 
 static bool wants_record(void)
@@ -151,13 +208,23 @@ static bool wants_record(void)
 int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *change, uint64_t *old)
 {
 	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
-	struct text_exit t = {.gpa = gpa, .change = change, .old = old};
+	struct text_exit t = {
+		.vcpu = vcpu,
+		.gpa = gpa,
+		.page = frame_word_place(word),
+		.change = change,
+		.old = old,
+	};
 	int error;
 
 	if (word & FRAME_FLUID)
 		return write_code(&t);
-	t.paging = guest_paging(vcpu);
-	error = judge(&t, frame_word_place(word));
+	error = judge(&t, vmx.paging.profiled ? &vmx.paging.profile : NULL);
+	if (error == -EPERM) {
+		if (refuse_unlisted(vcpu, &t))
+			return 0;
+		error = judge(&t, NULL);
+	}
 	if (error != -EACCES && error != -ENOMEM) {
 		if (!error && wants_record())
 			(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, change->value, *old,
@@ -176,7 +243,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 		       : write_code(&t);
 }
 
-/* ---- redirection */
+/* ---- redirection, calls that come back */
 
 /* What a word keeps, and what comes into it. */
 struct splice {
@@ -193,7 +260,7 @@ static uint64_t splice(void *operand, uint64_t old)
 
 static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t count)
 {
-	const struct text_exit *t = context;
+	struct text_exit *t = context;
 	const uint32_t first = (uint32_t)(va % sizeof(uint64_t));
 	struct splice s = {0};
 	uint64_t gpa, old;
@@ -205,11 +272,11 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	s.keep = ~s.keep;
 	memcpy((uint8_t *)&s.put + first, bytes, count);
 	error = locate(t, va, &gpa);
-	return error ? error : paging_code_store(&vmx.paging, gpa - first, splice, &s, &old);
+	return error ? error : change_code(gpa - first, va, splice, &s, &old);
 }
 
 /* Code of a module's, measured when it came; not what the kernel goes on writing. */
-static bool is_module_code(const struct text_exit *t, uint64_t va)
+static bool is_module_code(struct text_exit *t, uint64_t va)
 {
 	uint64_t gpa, word;
 
@@ -219,17 +286,31 @@ static bool is_module_code(const struct text_exit *t, uint64_t va)
 	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
 }
 
+bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
+{
+	struct text_exit t = {.vcpu = vcpu};
+
+	return is_module_code(&t, va);
+}
+
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 {
-	struct text_exit t = {.paging = guest_paging(vcpu)};
-	const struct text_code code = {read_code, write_code, is_code, &t};
-	int error;
+	struct text_exit t = {.vcpu = vcpu};
+	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
 
 	if (!is_module_code(&t, stub))
 		return -EINVAL;
-	error = text_redirect(&vmx.paging.text, &code, put_code, function, stub);
-	/* What is decoded from here on sees it. */
-	if (!error)
-		__atomic_fetch_add(&vmx.text_writes, 1u, __ATOMIC_SEQ_CST);
-	return error;
+	return text_redirect(&vmx.paging.text, &code, put_code, function, stub);
+}
+
+int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count)
+{
+	struct text_exit t = {.vcpu = vcpu};
+	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_module_code(&t, calls[i].stub))
+			return -EINVAL;
+	}
+	return text_rearm(&vmx.paging.text, &code, put_code, calls, count);
 }

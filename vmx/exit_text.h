@@ -27,4 +27,9 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
  */
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub);
 
+/* text_rearm_guest - REARM. Result: as text_rearm(); -EINVAL, too, where a stub is no code of a module's. */
+int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count);
+/* text_is_module_code - is at va, by the vcpu's page tables, code of a module's, as it was measured? */
+bool text_is_module_code(const struct vcpu *vcpu, uint64_t va);
+
 #endif

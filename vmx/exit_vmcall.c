@@ -47,6 +47,12 @@ static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
 	return guest_range_ok(gpa, size);
 }
 
+static int read_guest(void *context, uint64_t gpa, void *to, uint64_t size)
+{
+	(void)context;
+	return guest_read(gpa, to, size);
+}
+
 static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t size)
 {
 	(void)context;
@@ -73,10 +79,23 @@ static int redirect(void *context, uint64_t function, uint64_t stub)
 	return text_redirect_guest(this_vcpu(), function, stub);
 }
 
+static int rearm(void *context, const struct secpod_call_site *calls, uint32_t count)
+{
+	(void)context;
+	return text_rearm_guest(this_vcpu(), calls, count);
+}
+
+static bool is_module_code(void *context, uint64_t va)
+{
+	(void)context;
+	return text_is_module_code(this_vcpu(), va);
+}
+
 void exit_vmcall_init(void)
 {
 	vmx.hypercalls = (struct hypercalls){
-		.machine = {NULL, is_guest_memory, write_guest, machine_stats, caller, redirect},
+		.machine = {NULL, is_guest_memory, read_guest, write_guest, machine_stats, caller,
+			    redirect, rearm, is_module_code},
 		.phase = &vmx.phase,
 		.policy = &vmx.policy,
 		.log = &vmx.audit,

@@ -11,7 +11,24 @@
 #include "secpod/register_policy.h"
 #include "vmx/guest_insn.h"
 #include "vmx/guest_walk.h"
+#include "vmx/insn.h"
 #include "vmx/vcpu.h"
+
+#define GUEST_GPR_RSP 4u /* in the SDM's numbering; in the VMCS */
+
+/* guest_gpr, guest_set_gpr - a general-purpose register, 0 RAX to 15 R15, all 64 bits. */
+static inline uint64_t guest_gpr(const struct vcpu *vcpu, unsigned int number)
+{
+	return number == GUEST_GPR_RSP ? vmread(VMCS_GUEST_RSP) : (&vcpu->regs->rax)[number];
+}
+
+static inline void guest_set_gpr(const struct vcpu *vcpu, unsigned int number, uint64_t value)
+{
+	if (number == GUEST_GPR_RSP)
+		vmwrite(VMCS_GUEST_RSP, value);
+	else
+		(&vcpu->regs->rax)[number] = value;
+}
 
 /* guest_cr0, guest_cr4 - what the guest reads: own bits from the register, the others from the shadow. */
 uint64_t guest_cr0(const struct vcpu *vcpu);

@@ -5,6 +5,7 @@
 
 #include "secpod/register_policy.h"
 #include "vmm/x86.h"
+#include "vmx/vmcs.h"
 
 static const struct msr_rule rules[] = {
 	{MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_READ_FEATURE_CONTROL, MSR_WRITE_PASS,
@@ -77,6 +78,16 @@ void msr_bitmap_build(uint8_t *bitmap)
 	memset(bitmap, 0, MSR_BITMAP_SIZE);
 	build_half(bitmap, 0, BITMAP_READ_LOW, BITMAP_WRITE_LOW);
 	build_half(bitmap, BITMAP_HIGH_FIRST, BITMAP_READ_HIGH, BITMAP_WRITE_HIGH);
+}
+
+uint32_t msr_imm_number(uint64_t qualification)
+{
+	return (uint32_t)qualification;
+}
+
+unsigned int msr_imm_register(uint32_t info)
+{
+	return info >> MSR_IMM_REGISTER_SHIFT & MSR_IMM_REGISTER;
 }
 
 uint64_t feature_control_view(uint64_t real)

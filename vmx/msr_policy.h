@@ -53,6 +53,13 @@ void msr_bitmap_trap(uint8_t *bitmap, uint32_t phase);
 /* msr_in_bitmap - does the bitmap have a bit for msr? (Others always exit.) */
 bool msr_in_bitmap(uint32_t msr);
 
+/*
+ * msr_imm_number, msr_imm_register - the MSR and the general-purpose register (0 RAX to 15 R15) of RDMSR and WRMSRNS
+ * with an immediate. qualification, info: exit qualification, VM-exit instruction information.
+ */
+uint32_t msr_imm_number(uint64_t qualification);
+unsigned int msr_imm_register(uint32_t info);
+
 /* feature_control_view - what the guest reads from IA32_FEATURE_CONTROL: locked, VMX and SMX off. */
 uint64_t feature_control_view(uint64_t real);
 

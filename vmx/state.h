@@ -45,11 +45,11 @@ struct vmx_state {
 	struct phase phase;
 	struct hypercalls hypercalls;
 	struct paging paging;
-	bool delegating;      /* page tables are read-only to the guest */
-	uint64_t root_trims;  /* times that all CPUs were asked to give up roots */
-	uint64_t text_writes; /* changes of code by the monitor, in the guest's place */
-	uint64_t idt_frame;   /* gpa of the locked IDT's page, read-only; 0: none */
-	bool locking;	      /* every CPU notes its pins before it enters the guest again */
+	bool delegating;     /* page tables are read-only to the guest */
+	uint64_t root_trims; /* times that all CPUs were asked to give up roots */
+	struct store_cache_generations generations; /* of code */
+	uint64_t idt_frame; /* gpa of the locked IDT's page, read-only; 0: none */
+	bool locking;	    /* every CPU notes its pins before it enters the guest again */
 	uint8_t start_pages[256 / 8];	    /* SIPI vectors seen before LOCKED */
 	struct cpuid_machine cpuid_machine; /* what all launched CPUs have */
 	struct cpuid_policy cpuid;

@@ -45,6 +45,16 @@ static uint64_t nmi_count(const struct vcpu *vcpu)
 	return vcpu->nmi_count;
 }
 
+static uint64_t text_exits(const struct vcpu *vcpu)
+{
+	return vcpu->text_exits;
+}
+
+static uint64_t text_tsc(const struct vcpu *vcpu)
+{
+	return vcpu->text_tsc;
+}
+
 static uint64_t ram_bytes(bool only_4k)
 {
 	const struct secpod_handoff *handoff = vmx.handoff;
@@ -65,6 +75,28 @@ static uint64_t ram_bytes(bool only_4k)
 			stop = leaf.gpa + leaf.size < end ? leaf.gpa + leaf.size : end;
 			if (!only_4k || leaf.size == SIZE_4K)
 				bytes += stop - gpa;
+		}
+	}
+	return bytes;
+}
+
+/* In 2 MiB that the guest's rights keep from being one page. */
+static uint64_t mixed_bytes(void)
+{
+	const struct secpod_handoff *handoff = vmx.handoff;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < handoff->range_count; i++) {
+		const struct secpod_range *range = &handoff->range[i];
+		const uint64_t end = range->base + range->size;
+		uint64_t next;
+
+		for (uint64_t gpa = range->base; gpa < end; gpa = next) {
+			next = (gpa & ~(SIZE_2M - 1)) + SIZE_2M;
+			next = next < end ? next : end;
+			if (range->kind == SECPOD_RANGE_RAM &&
+			    paging_is_mixed(&vmx.paging, gpa >> PAGE_SHIFT))
+				bytes += next - gpa;
 		}
 	}
 	return bytes;
@@ -139,7 +171,7 @@ bool stats_read(uint32_t index, uint64_t *value)
 		*value = sum_of(root_tsc);
 		return true;
 	case SECPOD_STAT_EXITS:
-		*value = sum_exits(0, EXIT_REASON_COUNT - 1);
+		*value = sum_exits(0, EXIT_REASON_COUNT);
 		return true;
 	case SECPOD_STAT_EPT_4K:
 		*value = counts->pages_4k;
@@ -182,6 +214,21 @@ bool stats_read(uint32_t index, uint64_t *value)
 		return true;
 	case SECPOD_STAT_TEXT_STORES:
 		*value = vmx.paging.text.stats.patches;
+		return true;
+	case SECPOD_STAT_TEXT_EXITS:
+		*value = sum_of(text_exits);
+		return true;
+	case SECPOD_STAT_TEXT_TSC:
+		*value = sum_of(text_tsc);
+		return true;
+	case SECPOD_STAT_MEASURED:
+		*value = vmx.paging.text.stats.measured;
+		return true;
+	case SECPOD_STAT_MEASURE_TSC:
+		*value = vmx.paging.stats.measuring;
+		return true;
+	case SECPOD_STAT_RAM_MIXED:
+		*value = mixed_bytes();
 		return true;
 	case SECPOD_STAT_PAGING:
 		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;

@@ -58,8 +58,12 @@ struct vcpu {
 	uint64_t exit_tsc;   /* TSC at the running exit, with debug-stats only */
 	uint64_t root_tsc;   /* sum over exits, with debug-stats only */
 	uint64_t wait_turns; /* of the invalidation this CPU waits for */
-	uint64_t exits[EXIT_REASON_COUNT];
-	uint64_t reason_tsc[EXIT_REASON_COUNT]; /* root_tsc by reason */
+	/* By reason; the last of those that no table holds. */
+	uint64_t exits[EXIT_REASON_COUNT + 1];
+	uint64_t reason_tsc[EXIT_REASON_COUNT + 1]; /* root_tsc by reason */
+	bool text_exit;				    /* the running exit has stored to code */
+	uint64_t text_exits;			    /* of that kind, with debug-stats only */
+	uint64_t text_tsc;			    /* root_tsc of them */
 };
 
 static inline struct vcpu *this_vcpu(void)

@@ -27,12 +27,12 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 6u
+#define SECPOD_ABI_MINOR 7u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
 #define SECPOD_FEATURE_PAGING \
-	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REDIRECT answer */
+	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REARM answer */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -75,7 +75,13 @@
 #define SECPOD_STAT_PT_ENTRIES 0x18u	  /* present entries judged when tables were made */
 #define SECPOD_STAT_PAGING 0x19u	  /* memory for it, and EPT tables: bytes */
 #define SECPOD_STAT_TEXT_STORES 0x1au	  /* stores that patch code, admitted */
-#define SECPOD_STAT_COUNT 0x1bu
+#define SECPOD_STAT_TEXT_EXITS 0x1bu	  /* exits in which such stores were made */
+#define SECPOD_STAT_TEXT_TSC 0x1cu	  /* TSC ticks between them and VM entry */
+#define SECPOD_STAT_MEASURED 0x1du	  /* pages of the kernel's text, at ACTIVATE */
+#define SECPOD_STAT_MEASURE_TSC 0x1eu	  /* TSC ticks for measuring them */
+/* Bytes of RAM in 2 MiB that cannot be one EPT page, as the guest has not the same rights to all of it. */
+#define SECPOD_STAT_RAM_MIXED 0x1fu
+#define SECPOD_STAT_COUNT 0x20u
 /* Frames of 4 KiB of one kind: SECPOD_STAT_FRAMES + SECPOD_FRAME_*. */
 #define SECPOD_STAT_FRAMES 0x20u
 #define SECPOD_FRAME_L1 1u /* page tables, by level */
@@ -95,7 +101,7 @@
 #define SECPOD_STAT_CPU_EXIT_REASON 0x10000u
 /* TSC ticks between VM exits of one basic reason and VM entry: SECPOD_STAT_EXIT_TSC + reason. */
 #define SECPOD_STAT_EXIT_TSC 0x2000u
-#define SECPOD_STAT_EXIT_REASONS 80u
+#define SECPOD_STAT_EXIT_REASONS 86u
 
 /*
  * Rules: what the guest's kernel may not do. Each has an answer, set at boot by "policy.<name>" in
@@ -143,6 +149,7 @@
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
 	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
 	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")         \
+	X(CODE_PROFILE, "code-profile", "patches that the profile of the kernel does not have")    \
 	X(CODE_FTRACE, "code-ftrace", "trampolines of ftrace")
 
 enum secpod_rule {
@@ -194,12 +201,13 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(DIRECT_MAP, "slot", "new", "old", "")                 \
 	X(SPECIAL_ROOT, "slot", "new", "old", "")               \
 	X(PT_STORE, "slot", "linear", "error", "")              \
-	X(CODE_NEW, "gpa", "linear", "sha256", "")              \
+	X(CODE_NEW, "gpa", "linear", "sha256", "named")         \
 	X(CODE_STORE, "gpa", "new", "old", "")                  \
 	X(KERNEL_FETCH, "gpa", "linear", "qualification", "")   \
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
 	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
 	X(PT_PAIR, "slot", "new", "old", "")                    \
+	X(CODE_PROFILE, "gpa", "new", "old", "sha256")          \
 	X(CODE_FTRACE, "gpa", "linear", "sha256", "")
 
 /* Answers to a rule that is broken. */
@@ -221,6 +229,7 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 /* One record of the audit log. Little-endian, like all numbers here. */
 #define SECPOD_RECORD_INSN 16u
 #define SECPOD_RECORD_DETAILS 4u
+#define SECPOD_CODE_NAME 32u
 struct secpod_record {
 	uint64_t seq;	/* 1 for the first one; a gap: records were lost */
 	uint64_t tsc;	/* time-stamp counter of the CPU */
@@ -234,7 +243,9 @@ struct secpod_record {
 	uint64_t detail[SECPOD_RECORD_DETAILS]; /* see SECPOD_DETAILS */
 	uint8_t insn_len;			/* bytes of insn that are known */
 	uint8_t insn[SECPOD_RECORD_INSN];	/* the instruction, as fetched after the exit */
-	uint8_t zero[39];
+	uint8_t gone;				/* 1: of code that CODE_GONE has spoken of */
+	char code[SECPOD_CODE_NAME]; /* name of the code at rip, if CODE_OK gave it one */
+	uint8_t zero[6];
 };
 _Static_assert(sizeof(struct secpod_record) == 128, "part of the ABI");
 
@@ -325,8 +336,9 @@ _Static_assert(sizeof(struct secpod_info) == SECPOD_INFO_MIN, "part of the ABI")
 #define SECPOD_COMMIT_DIRTY 1
 
 /*
- * PT_BATCH(gpa, count): count entries of struct secpod_pt_op, in their order. The list does not
- * cross a page, and is read once. Result: how many are done. Fewer than count: the next one is in error,
+ * PT_BATCH(gpa, count, saved): count entries of struct secpod_pt_op, in their order. The list does not
+ * cross a page, and is read once. saved: 0; or dirty itself, or one bit of those the CPU ignores: it is set in an entry
+ * where COMMIT would say SECPOD_COMMIT_DIRTY. Result: how many are done. Fewer than count: the next one is in error,
  * which a call that begins there tells.
  */
 #define SECPOD_CALL_PT_BATCH 7u
@@ -367,6 +379,37 @@ struct secpod_pt_op {
  * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
  */
 #define SECPOD_CALL_REDIRECT 10u
+
+/*
+ * REARM(gpa, count): calls that Linux has patched away because they are of nothing (paravirtual operations) are calls again:
+ * where the kernel's code has that NOP of six bytes (66 0F 1F 44 00 00), a call of stub takes its place. A list of count
+ * sites at gpa (struct secpod_call_site, 1 to SECPOD_REARM_MAX), read once; all of them, or none. For ever; the caller sees to it
+ * that no CPU is at a site meanwhile, as with REDIRECT. Result: 0; -ENOENT: other bytes are there; -EBUSY: they are
+ * patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
+ */
+#define SECPOD_CALL_REARM 11u
+#define SECPOD_REARM_MAX 32u
+struct secpod_call_site {
+	uint64_t linear;
+	uint64_t stub;
+};
+
+/*
+ * CODE_OK(begin, bytes, gpa): the code at [begin, begin + bytes), linear addresses and multiples of 4096, gets the name
+ * at gpa: SECPOD_CODE_NAME bytes; letters, digits, '_', '-' and '.', zeros behind them. Records that are caused from there have
+ * it from then on. It is recorded under CODE_NEW ("named": bytes), and grants nothing. With SECPOD_FEATURE_PAGING
+ * (else -EPERM). bytes: at most SECPOD_CODE_BYTES_MAX. Result: 0; -ENOENT: not all of it is code of a module;
+ * -EBUSY: some of it has a name, which stays until other code comes there; -ENOMEM: too many names; -EINVAL: no
+ * multiples, or no name.
+ */
+#define SECPOD_CALL_CODE_OK 12u
+#define SECPOD_CODE_BYTES_MAX 0x100000u
+
+/*
+ * CODE_GONE(begin): what has got a name at begin is not executed any more. The name stays until other code comes there,
+ * and records that are caused from there say so (gone). Result: 0, -ENOENT: no name begins there.
+ */
+#define SECPOD_CALL_CODE_GONE 13u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

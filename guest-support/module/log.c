@@ -52,7 +52,7 @@ static const char *const detail_names[][SECPOD_RECORD_DETAILS] = {
 static void show(const struct secpod_record *record)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 10);
-	char details[160] = "";
+	char details[224] = "";
 	size_t used = 0;
 
 	if (!log_to_kernel || record->rule >= ARRAY_SIZE(rule_names) ||
@@ -65,6 +65,9 @@ static void show(const struct secpod_record *record)
 			used += scnprintf(details + used, sizeof(details) - used, " %s %#llx", name,
 					  record->detail[i]);
 	}
+	if (record->code[0])
+		scnprintf(details + used, sizeof(details) - used, " code %.*s%s",
+			  (int)sizeof(record->code), record->code, record->gone ? " (gone)" : "");
 	pr_warn("secpod: audit #%llu cpu %u %s %s rip %#llx cpl %u%s\n", record->seq, record->cpu,
 		rule_names[record->rule], answer_names[record->answer], record->rip, record->cpl,
 		details);

@@ -10,6 +10,7 @@ static const struct part {
 } parts[] = {
 	{counters_start, counters_stop}, {log_start, log_stop},
 	{device_start, device_stop},	 {power_start, power_stop},
+	{kexec_start, kexec_stop},	 {names_start, names_stop},
 	{delegate_start, delegate_stop}, {redirect_start, redirect_stop},
 };
 

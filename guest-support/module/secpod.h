@@ -10,6 +10,8 @@
  *	delegate.c	asks for whole address spaces at once, where a store each would trap
  *	redirect.c	asks for single entries, where the kernel would store them
  *	power.c		hibernation is refused
+ *	kexec.c		and kexec
+ *	names.c		whose code is where
  *
  * What the module asks for SecPod judges like anything else at CPL 0: it has no rights of its own.
  */
@@ -67,5 +69,9 @@ void redirect_stop(void);
 unsigned int redirect_count(void);
 int power_start(void);
 void power_stop(void);
+int kexec_start(void);
+void kexec_stop(void);
+int names_start(void);
+void names_stop(void);
 
 #endif

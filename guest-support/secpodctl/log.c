@@ -41,12 +41,17 @@ static void show_for_people(FILE *out, const struct secpod_record *record)
 			fprintf(out, " %s %#" PRIx64, detail_name(record, i), record->detail[i]);
 	}
 	report_hex(insn, record->insn, insn_length(record));
-	fprintf(out, *insn ? " insn %s\n" : "\n", insn);
+	if (*insn)
+		fprintf(out, " insn %s", insn);
+	if (record->code[0])
+		fprintf(out, " code %.*s%s", (int)sizeof(record->code), record->code,
+			record->gone ? " (gone)" : "");
+	fputc('\n', out);
 }
 
 static void show_json(struct report *report, const struct secpod_record *record)
 {
-	char insn[REPORT_HEX(SECPOD_RECORD_INSN)];
+	char insn[REPORT_HEX(SECPOD_RECORD_INSN)], code[SECPOD_CODE_NAME + 1];
 
 	report_begin(report);
 	report_number(report, "number", "", record->seq);
@@ -64,6 +69,9 @@ static void show_json(struct report *report, const struct secpod_record *record)
 	}
 	report_hex(insn, record->insn, insn_length(record));
 	report_text(report, "insn", "", insn, REPORT_PLAIN);
+	snprintf(code, sizeof(code), "%.*s", (int)sizeof(record->code), record->code);
+	report_text(report, "code", "", code, REPORT_PLAIN);
+	report_flag(report, "gone", "", record->gone);
 	report_end(report);
 }
 

@@ -16,39 +16,76 @@
  */
 #define IMAGE_AREA_BEGIN 0xffffffff80000000ULL
 #define IMAGE_AREA_END 0xffffffffc0000000ULL
-/* The direct map begins behind these entries of a root: a guard hole, and the LDT remap. */
-#define DIRECT_MAP_FIRST_INDEX 273u
+#define LOWER_HALF_LAST 0x00007fffffffffffULL
+/* The direct map begins behind a guard hole and the LDT remap. */
+#define DIRECT_MAP_FIRST 0xffff888000000000ULL
+/* In the last entry of a root the image is, and of roots for firmware calls the firmware. */
+#define LAST_ENTRY_FIRST 0xffffff8000000000ULL
 /* Start-up code of CPUs runs in real mode. */
 #define REAL_MODE_END 0x100000ULL
 
 /* Page tables that one request may make; the guest comes back for more, and finds these admitted. */
 #define CLAIMS_MAX 65536u
 
-typedef int (*leaf_visitor)(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level);
+struct activation {
+	struct paging *paging;
+	struct paging_cpu *cpu;
+	struct promotion promotion;
+	const uint64_t *root;
+	uint32_t count;
+	uint64_t special; /* bit by index in root[] */
+	bool pair;	  /* root[0] has one */
+	const char *failed;
+};
 
-/* Visit the leaves below entries [first, last] of a table, in order. */
-static int walk_leaves(struct paging *paging, struct paging_cpu *cpu, uint64_t frame,
-		       uint32_t level, uint64_t va, uint32_t first, uint32_t last,
-		       leaf_visitor visit)
+/* Result: 0; positive: enough seen; negative: an error. */
+typedef int (*leaf_visitor)(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level);
+
+/* Linear addresses up to and with the last byte: the uppermost one can be in it. */
+struct walk_range {
+	uint64_t first;
+	uint64_t last;
+};
+
+static bool is_apart(const struct walk_range *range, uint64_t va, uint32_t level)
 {
-	const uint64_t *entry = read_table(cpu, frame, level);
-	int error = entry ? 0 : -EFAULT;
+	return va > range->last || va + (pte_span(level) - 1) < range->first;
+}
 
-	for (uint32_t i = first; !error && i <= last; i++) {
+/*
+ * Visit the leaves in the range that hang from a table, in order. No more than the range: elsewhere Linux has one
+ * table in two thousand places (espfix), which would be walked as often.
+ */
+static int walk_leaves(struct activation *a, uint64_t frame, uint32_t level, uint64_t va,
+		       const struct walk_range *range, leaf_visitor visit)
+{
+	const uint64_t *entry = read_table(a->cpu, frame, level);
+	int result = entry ? 0 : -EFAULT;
+
+	for (uint32_t i = 0; !result && (i = pte_next_present(entry, i)) < PT_ENTRIES; i++) {
 		const uint64_t below = pte_canonical(va + i * pte_span(level));
 
-		if (pte_is_leaf(entry[i], level))
-			error = visit(paging, below, entry[i], level);
-		else if (entry[i] & PTE_P)
-			error = walk_leaves(paging, cpu, pte_table_frame(entry[i]), level - 1,
-					    below, 0, PT_ENTRIES - 1, visit);
+		if (is_apart(range, below, level))
+			continue;
+		result = pte_is_leaf(entry[i], level) ? visit(a, below, entry[i], level)
+						      : walk_leaves(a, pte_table_frame(entry[i]),
+								    level - 1, below, range, visit);
 	}
-	return error;
+	return result;
+}
+
+static int walk_root(struct activation *a, uint64_t root, const struct walk_range *range,
+		     leaf_visitor visit)
+{
+	const int result = walk_leaves(a, root >> PAGE_SHIFT, PT_LEVELS, 0, range, visit);
+
+	return result < 0 ? result : 0;
 }
 
 /* The first leaf behind the fixed holes tells where the direct map is. */
-static int find_direct_map(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+static int find_direct_map(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	struct paging *paging = a->paging;
 	const uint64_t begin = va - (pte_leaf_frame(leaf, level) << PAGE_SHIFT);
 	const uint64_t ram_top = paging->frames.count << PAGE_SHIFT;
 
@@ -56,8 +93,10 @@ static int find_direct_map(struct paging *paging, uint64_t va, uint64_t leaf, ui
 		paging->direct.begin = begin;
 		paging->direct.end = begin + ((ram_top + SIZE_1G - 1) & ~(SIZE_1G - 1));
 	}
+	if (va >= paging->direct.end)
+		return 1;
 	/* Not linear: this is no kernel we know. */
-	return va < paging->direct.end && begin != paging->direct.begin ? -EINVAL : 0;
+	return begin != paging->direct.begin ? -EINVAL : 0;
 }
 
 static bool is_image(uint64_t va)
@@ -74,12 +113,11 @@ static bool is_constant(uint64_t leaf)
  * The image lies in memory in one piece. Its constants are what is read-only first: of its pages
  * that were given back after boot some are read-only as well, for a module that got them.
  */
-static int find_image(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+static int find_image(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	struct paging *paging = a->paging;
 	const uint64_t gpa = pte_leaf_frame(leaf, level) << PAGE_SHIFT;
 
-	if (!is_image(va))
-		return 0;
 	if (!paging->image.begin) {
 		paging->image.begin = va;
 		paging->image_gpa = gpa;
@@ -145,8 +183,10 @@ static int set_code(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t 
 	return error;
 }
 
-static int classify_kernel(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+static int classify_kernel(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	struct paging *paging = a->paging;
+
 	if (pte_is_kernel_exec(leaf)) {
 		/* Left to the judge, who will not have it. */
 		if (leaf & PTE_RW)
@@ -175,8 +215,9 @@ static int set_runtime(struct paging *paging, uint64_t frame, uint64_t leaf)
 	return paging_protect(paging, frame, frame_read(&paging->frames, frame)) < 0 ? -ENOMEM : 0;
 }
 
-static int classify_special(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+static int classify_special(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
 {
+	struct paging *paging = a->paging;
 	const uint64_t first = pte_leaf_frame(leaf, level);
 	int error = 0;
 
@@ -242,17 +283,6 @@ static bool is_pair(const struct paging *paging, const uint64_t *kernel, const u
 	return upper;
 }
 
-struct activation {
-	struct paging *paging;
-	struct paging_cpu *cpu;
-	struct promotion promotion;
-	const uint64_t *root;
-	uint32_t count;
-	uint64_t special; /* bit by index in root[] */
-	bool pair;	  /* root[0] has one */
-	const char *failed;
-};
-
 #define ROOTS_MAX 64u
 
 /* The root that user mode runs on, behind root[0]. */
@@ -311,18 +341,19 @@ static int step_claim(struct activation *a)
 	return 0;
 }
 
-static int walk_upper(struct activation *a, uint32_t first, leaf_visitor visit)
+static int walk_kernel(struct activation *a, uint64_t first, uint64_t last, leaf_visitor visit)
 {
-	return walk_leaves(a->paging, a->cpu, a->root[0] >> PAGE_SHIFT, PT_LEVELS, 0, first,
-			   PT_ENTRIES - 1, visit);
+	const struct walk_range range = {first, last};
+
+	return walk_root(a, a->root[0], &range, visit);
 }
 
 static int step_layout(struct activation *a)
 {
-	int error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, find_direct_map);
+	int error = walk_kernel(a, DIRECT_MAP_FIRST, ~0ULL, find_direct_map);
 
 	if (!error)
-		error = walk_upper(a, PT_ENTRIES - 1, find_image);
+		error = walk_kernel(a, IMAGE_AREA_BEGIN, IMAGE_AREA_END - 1, find_image);
 	if (!error && (!a->paging->direct.begin || !a->paging->image.begin))
 		error = -ENOENT;
 	return error;
@@ -330,15 +361,22 @@ static int step_layout(struct activation *a)
 
 static int step_classify(struct activation *a)
 {
+	const struct walk_range lower = {0, LOWER_HALF_LAST}, last = {LAST_ENTRY_FIRST, ~0ULL};
 	int error = 0;
 
 	for (uint32_t i = 1; !error && i < a->count; i++) {
-		if (a->special & 1ULL << i)
-			error = walk_leaves(a->paging, a->cpu, a->root[i] >> PAGE_SHIFT, PT_LEVELS,
-					    0, 0, PT_ENTRIES - 1, classify_special);
+		if (!(a->special & 1ULL << i))
+			continue;
+		error = walk_root(a, a->root[i], &lower, classify_special);
+		if (!error)
+			error = walk_root(a, a->root[i], &last, classify_special);
 	}
+	/* Start-up code of CPUs, then the image and what is behind it. */
 	if (!error)
-		error = walk_upper(a, DIRECT_MAP_FIRST_INDEX, classify_kernel);
+		error = walk_kernel(a, a->paging->direct.begin,
+				    a->paging->direct.begin + REAL_MODE_END - 1, classify_kernel);
+	if (!error)
+		error = walk_kernel(a, IMAGE_AREA_BEGIN, ~0ULL, classify_kernel);
 	if (!error)
 		error = paging_restrict_data(a->paging);
 	if (!error)
@@ -346,9 +384,21 @@ static int step_classify(struct activation *a)
 	return error;
 }
 
+static int note_later_code(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
+{
+	int error = 0;
+
+	(void)va;
+	for (uint64_t i = 0; !error && i < pte_leaf_frames(level); i++)
+		error = code_note_fluid(a->paging, a->cpu, pte_leaf_frame(leaf, level) + i);
+	return error;
+}
+
 static int step_measure(struct activation *a)
 {
-	return code_measure_image(a->paging, a->cpu);
+	const int error = code_measure_image(a->paging, a->cpu);
+
+	return error ? error : walk_kernel(a, IMAGE_AREA_END, ~0ULL, note_later_code);
 }
 
 static int step_judge(struct activation *a)
@@ -389,10 +439,11 @@ static int keep_template(struct paging *paging, enum root_kind kind)
 }
 
 /* The kernel's own root is part of its image, and never ends. */
-static int mark_image_roots(struct paging *paging, uint64_t va, uint64_t leaf, uint32_t level)
+static int mark_image_roots(struct activation *a, uint64_t va, uint64_t leaf, uint32_t level)
 {
-	if (!is_image(va))
-		return 0;
+	struct paging *paging = a->paging;
+
+	(void)va;
 	for (uint64_t i = 0; i < pte_leaf_frames(level); i++) {
 		const uint64_t frame = pte_leaf_frame(leaf, level) + i;
 
@@ -405,7 +456,7 @@ static int mark_image_roots(struct paging *paging, uint64_t va, uint64_t leaf, u
 static int step_keep(struct activation *a)
 {
 	const uint64_t first = a->root[0] >> PAGE_SHIFT;
-	int error = walk_upper(a, PT_ENTRIES - 1, mark_image_roots);
+	int error = walk_kernel(a, IMAGE_AREA_BEGIN, IMAGE_AREA_END - 1, mark_image_roots);
 
 	if (!error && a->pair)
 		error = keep_template(a->paging, ROOT_KIND_USER);
@@ -526,12 +577,16 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.range_count = config->range_count,
 		.code_list = config->code_list,
 		.listed = config->listed,
+		.profiles = config->profiles,
+		.profiled = config->profiled,
 	};
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)
 		error = table_infos_init(&paging->infos, pool, paging->frames.count);
 	if (!error)
 		error = text_init(&paging->text, pool);
+	if (!error)
+		error = code_names_init(&paging->names, pool);
 	if (!error)
 		error = shown_init(paging, pool);
 	for (uint64_t at = 0; !error && at < config->secure_size; at += PAGE_SIZE)

@@ -94,43 +94,56 @@ static void note_trampolines(struct paging *paging, struct paging_cpu *cpu, uint
 	}
 }
 
-static int note_frame(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
-	const uint64_t word = frame_read(&paging->frames, frame);
-	const enum frame_type type = frame_word_type(word);
 	int error;
 
-	if (type != FRAME_CODE && type != FRAME_CODE_DYN)
+	if (frame_type(&paging->frames, frame) != FRAME_CODE_DYN)
 		return 0;
 	error = guest_read(frame << PAGE_SHIFT, cpu->code, PAGE_SIZE);
+	if (!error && (is_begun(cpu->code) || is_fluid(origin_of(paging, cpu))))
+		frame_mark(&paging->frames, frame, FRAME_FLUID);
+	return error;
+}
+
+static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t va)
+{
+	const uint64_t gpa = paging->image_gpa + (va - paging->image.begin);
+	int error;
+
+	if (frame_type(&paging->frames, gpa >> PAGE_SHIFT) != FRAME_CODE)
+		return 0;
+	error = guest_read(gpa, cpu->code, PAGE_SIZE);
 	if (error)
 		return error;
-	if (type == FRAME_CODE) {
-		text_measure(&paging->text, frame_word_place(word), cpu->code);
-		note_trampolines(paging, cpu, frame);
-	} else if (is_begun(cpu->code) || is_fluid(origin_of(paging, cpu))) {
-		frame_mark(&paging->frames, frame, FRAME_FLUID);
-	}
+	text_measure(&paging->text, va, cpu->code);
+	note_trampolines(paging, cpu, gpa >> PAGE_SHIFT);
 	return 0;
+}
+
+/* Of the image, which lies in one piece. */
+static int read_image(void *context, uint64_t offset, void *to, uint64_t len)
+{
+	const struct paging *paging = context;
+
+	return range_ok(offset, len, paging->image.end - paging->image.begin)
+		       ? guest_read(paging->image_gpa + offset, to, len)
+		       : -EFAULT;
 }
 
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 {
+	const uint64_t begin = __builtin_ia32_rdtsc();
 	const struct paging_range *image = &paging->image;
 	int error = text_measure_begin(&paging->text, image->begin, image->end - image->begin);
 
-	for (uint64_t i = 0; !error && i < paging->frames.count; i++)
-		error = note_frame(paging, cpu, i);
+	for (uint64_t va = image->begin; !error && va < image->end; va += PAGE_SIZE)
+		error = measure_page(paging, cpu, va);
+	if (!error && paging->profiled)
+		(void)code_profiles_choose(&paging->profiles, read_image, paging, image->begin,
+					   image->end - image->begin, &paging->profile);
+	paging->stats.measuring = __builtin_ia32_rdtsc() - begin;
 	return error;
-}
-
-static uint64_t first_of(const uint8_t *digest)
-{
-	uint64_t value = 0;
-
-	for (uint32_t i = 0; i < sizeof(value); i++)
-		value = value << 8 | digest[i];
-	return value;
 }
 
 static bool is_listed(const struct paging *paging, struct paging_cpu *cpu, uint8_t rule)
@@ -154,12 +167,13 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 	if (!is_listed(paging, cpu, rule)) {
 		sha256(cpu->code, PAGE_SIZE, digest);
 		if (paging->ops.refuse(paging->ops.context, rule, frame << PAGE_SHIFT,
-				       first_of(digest), va))
+				       sha256_first(digest), va))
 			return -ENOEXEC;
 	}
 	if (is_fluid(origin))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	text_forget(&paging->text, va);
+	code_name_forget(&paging->names, va);
 	return 0;
 }
 

@@ -108,9 +108,12 @@ void paging_free_data(struct paging *paging);
  * code_note - frame (number) has become code of the kernel's at ACTIVATE, executed at va.
  * code_measure_image - note the digest of each page of the image's text. It cannot be written any more.
  * Result: 0, -ENOMEM, -EINVAL, -EFAULT.
+ * code_note_fluid - of frame, if it is other code that cannot be written any more: will it be written to later?
+ * Result: 0, -EFAULT.
  */
 void code_note(struct paging *paging, uint64_t frame, uint64_t va);
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu);
+int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t frame);
 
 /*
  * code_admit - memory, frame by number, is to be executed at place: read-only first, then measured, then

@@ -38,6 +38,8 @@
 #include "secpod/paging/pte.h"
 #include "secpod/paging/table_info.h"
 #include "secpod/text/code_list.h"
+#include "secpod/text/code_name.h"
+#include "secpod/text/code_profile.h"
 #include "secpod/text/text.h"
 #include "secpod/text/trampoline.h"
 #include "vmm/handoff.h"
@@ -97,7 +99,8 @@ struct paging_stats {
 	uint64_t stores;       /* entries changed by trap or request */
 	uint64_t flag_updates; /* accessed and dirty flags set for the CPU */
 	uint64_t refused;
-	uint64_t flushes; /* all-CPU invalidations asked for */
+	uint64_t flushes;   /* all-CPU invalidations asked for */
+	uint64_t measuring; /* TSC ticks that the image's text took at ACTIVATE */
 };
 
 struct paging {
@@ -142,11 +145,16 @@ struct paging {
 	uint64_t shown_pages;
 
 	struct text text; /* what is in the frames of code */
+	struct code_names names;
 	/* What ftrace makes its trampolines of, where it lies (gpa): found at ACTIVATE, in the image. */
 	uint64_t trampoline[PAGING_TRAMPOLINES];
 	uint32_t trampolines;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
+	struct code_profiles profiles;
+	/* Of the kernel, from ACTIVE on, if profiles are asked for; without a site when none is this kernel's. */
+	bool profiled;
+	struct code_profile profile;
 	struct paging_stats stats;
 };
 
@@ -162,6 +170,8 @@ struct paging_config {
 	uint32_t range_count;
 	struct code_list code_list;
 	uint64_t listed; /* see struct paging */
+	struct code_profiles profiles;
+	bool profiled;
 };
 
 /*
@@ -286,7 +296,9 @@ int paging_free_constant(struct paging *paging, struct paging_cpu *cpu, uint64_t
 /*
  * paging_rights - EPT_* of a frame, by its word in the frame table. Ordinary memory has all rights before
  * ACTIVE.
+ * paging_is_mixed - do they differ within the 2 MiB with frame (number) in them?
  */
 uint32_t paging_rights(const struct paging *paging, uint64_t word);
+bool paging_is_mixed(const struct paging *paging, uint64_t frame);
 
 #endif

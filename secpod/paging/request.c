@@ -46,42 +46,59 @@ int paging_request_exchange(struct paging *paging, struct paging_cpu *cpu, uint6
  * Between the caller's look at the entry and now the CPU may have set its flags. In an entry that is
  * not present the same bits are something else.
  */
-static uint64_t keep_flags(void *operand, uint64_t old)
+static uint64_t keep_flags(uint64_t value, uint64_t old)
 {
-	const uint64_t value = *(const uint64_t *)operand;
-
 	if (!(old & value & PTE_P))
 		return value;
 	/* Dirty without write access means a shadow-stack page: never made here. */
 	return value | (old & (value & PTE_RW ? PTE_AD : PTE_A));
 }
 
+/* Was the page written, and the new entry does not say so? */
+static bool loses_dirty(uint64_t value, uint64_t old)
+{
+	return (old & PTE_P) && (old & ~keep_flags(value, old) & PTE_D);
+}
+
+struct commit {
+	uint64_t value;
+	uint64_t saved; /* set where dirty is lost */
+};
+
+static uint64_t commit(void *operand, uint64_t old)
+{
+	const struct commit *c = operand;
+
+	return keep_flags(c->value, old) | (loses_dirty(c->value, old) ? c->saved : 0);
+}
+
+/* Result: 0, and *old is what the entry was; or as store(). */
+static int commit_entry(struct paging *paging, struct paging_cpu *cpu, uint64_t slot,
+			struct commit c, uint64_t *old)
+{
+	return slot % sizeof(c.value) ? -EINVAL : store(paging, cpu, slot, commit, &c, old);
+}
+
 int paging_request_commit(struct paging *paging, struct paging_cpu *cpu, uint64_t slot,
 			  uint64_t value)
 {
 	uint64_t old;
-	int error;
+	const int error = commit_entry(paging, cpu, slot, (struct commit){value, 0}, &old);
 
-	if (slot % sizeof(value))
-		return -EINVAL;
-	error = store(paging, cpu, slot, keep_flags, &value, &old);
-	if (error)
-		return error;
-	return (old & PTE_P) && (old & ~keep_flags(&value, old) & PTE_D) ? SECPOD_COMMIT_DIRTY : 0;
+	return error ? error : loses_dirty(value, old) ? SECPOD_COMMIT_DIRTY : 0;
 }
 
-static int carry_out(struct paging *paging, struct paging_cpu *cpu, const struct secpod_pt_op *op)
+static int carry_out(struct paging *paging, struct paging_cpu *cpu, const struct secpod_pt_op *op,
+		     uint64_t saved)
 {
 	const uint64_t slot = op->slot & ~(uint64_t)SECPOD_PT_OP_MASK;
 	uint64_t old;
-	int result;
 
 	switch (op->slot & SECPOD_PT_OP_MASK) {
 	case SECPOD_PT_OP_SET:
 		return paging_request_exchange(paging, cpu, slot, op->value, &old);
 	case SECPOD_PT_OP_COMMIT:
-		result = paging_request_commit(paging, cpu, slot, op->value);
-		return result < 0 ? result : 0;
+		return commit_entry(paging, cpu, slot, (struct commit){op->value, saved}, &old);
 	default:
 		return -EINVAL;
 	}
@@ -91,7 +108,8 @@ static int carry_out(struct paging *paging, struct paging_cpu *cpu, const struct
  * Of count operations the first ones, as far as they are on entries of users' pages in one table and nothing more
  * has to be asked: the table is locked once for them. Result: how many were done.
  */
-static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, uint32_t count)
+static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, uint32_t count,
+			  uint64_t saved)
 {
 	const uint64_t page = op->slot & PAGE_MASK;
 	const uint64_t word = frame_read(&paging->frames, page >> PAGE_SHIFT);
@@ -111,7 +129,7 @@ static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, 
 			break;
 		old = __atomic_load_n(entry, __ATOMIC_RELAXED);
 		if (kind == SECPOD_PT_OP_COMMIT)
-			value = keep_flags(&value, old);
+			value = commit(&(struct commit){value, saved}, old);
 		if (!judge_is_plain(paging, old, value) ||
 		    !__atomic_compare_exchange_n(entry, &old, value, false, __ATOMIC_SEQ_CST,
 						 __ATOMIC_RELAXED))
@@ -125,24 +143,25 @@ static uint32_t run_plain(struct paging *paging, const struct secpod_pt_op *op, 
 }
 
 int paging_request_batch(struct paging *paging, struct paging_cpu *cpu, uint64_t list,
-			 uint64_t count)
+			 uint64_t count, uint64_t saved)
 {
 	uint64_t done = 0;
 	int error;
 
 	if (list % sizeof(uint64_t) || count == 0 || count > SECPOD_BATCH_MAX ||
-	    (list & ~PAGE_MASK) + count * sizeof(cpu->batch[0]) > PAGE_SIZE)
+	    (list & ~PAGE_MASK) + count * sizeof(cpu->batch[0]) > PAGE_SIZE ||
+	    saved & ~(IGNORED_BITS | PTE_D) || saved & (saved - 1))
 		return -EINVAL;
 	/* Once: another CPU may change the list after it was judged. */
 	error = guest_read(list, cpu->batch, count * sizeof(cpu->batch[0]));
 	while (!error && done < count) {
 		const uint32_t plain =
-			run_plain(paging, &cpu->batch[done], (uint32_t)(count - done));
+			run_plain(paging, &cpu->batch[done], (uint32_t)(count - done), saved);
 
 		done += plain;
 		if (plain)
 			continue;
-		error = carry_out(paging, cpu, &cpu->batch[done]);
+		error = carry_out(paging, cpu, &cpu->batch[done], saved);
 		if (error && done)
 			return (int)done;
 		done++;

@@ -26,10 +26,10 @@ int paging_request_commit(struct paging *paging, struct paging_cpu *cpu, uint64_
 
 /*
  * paging_request_batch - PT_BATCH. Result: entries done, or the error of the first; -EINVAL (list
- * (gpa), count), -EFAULT (the list is in no memory of the guest's).
+ * (gpa), count, saved), -EFAULT (the list is in no memory of the guest's).
  */
 int paging_request_batch(struct paging *paging, struct paging_cpu *cpu, uint64_t list,
-			 uint64_t count);
+			 uint64_t count, uint64_t saved);
 
 /*
  * paging_request_protect - WRPROTECT. At most PAGING_PROTECT_TABLES tables are looked at.

@@ -40,6 +40,18 @@ uint32_t paging_rights(const struct paging *paging, uint64_t word)
 	}
 }
 
+bool paging_is_mixed(const struct paging *paging, uint64_t frame)
+{
+	const uint64_t frames = SIZE_2M / PAGE_SIZE, first = frame & ~(frames - 1);
+	const uint32_t rights = paging_rights(paging, frame_read(&paging->frames, first));
+
+	for (uint64_t i = 1; i < frames; i++) {
+		if (paging_rights(paging, frame_read(&paging->frames, first + i)) != rights)
+			return true;
+	}
+	return false;
+}
+
 int paging_protect(struct paging *paging, uint64_t frame, uint64_t word)
 {
 	return ept_protect(paging->ept, frame << PAGE_SHIFT, PAGE_SIZE,

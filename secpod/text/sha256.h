@@ -16,6 +16,16 @@ void sha256(const void *from, size_t len, uint8_t digest[SHA256_BYTES]);
 /* sha256_by - the same, with BMI2 and MOVBE or without. bmi2 only where sha256_has_bmi2(). */
 void sha256_by(bool bmi2, const void *from, size_t len, uint8_t digest[SHA256_BYTES]);
 
+/* sha256_first - the first 8 bytes of a digest, the first one highest: what is on record of it. */
+static inline uint64_t sha256_first(const uint8_t *digest)
+{
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; i < sizeof(value); i++)
+		value = value << 8 | digest[i];
+	return value;
+}
+
 /* sha256_has_bmi2 - does this CPU have what the faster one uses? */
 bool sha256_has_bmi2(void);
 

@@ -156,6 +156,73 @@ static struct patch_targets targets_of(const struct text_code *code)
 	return (struct patch_targets){code->is_code, code->context};
 }
 
+/* ---- what the profile has of a patch that is one */
+
+struct profiled {
+	const struct text_code *code;
+	const struct code_profile_site *site;
+};
+
+static bool is_profiled(const struct text_code *code, uint64_t va)
+{
+	return code->profile && code_profile_covers(code->profile, va);
+}
+
+static bool is_target(void *context, uint64_t va)
+{
+	const struct profiled *p = context;
+
+	return p->code->is_code(p->code->context, va) &&
+	       code_profile_target(p->code->profile, p->site, va);
+}
+
+/* Of the site at va: 0 where there is none, or no profile is asked. */
+static uint32_t length_of(const struct text_code *code, uint64_t va)
+{
+	const struct code_profile_site *site =
+		is_profiled(code, va) ? code_profile_at(code->profile, va) : NULL;
+
+	return site ? site->length : 0;
+}
+
+static bool may_open(const struct judged *j)
+{
+	const struct code_profile_site *site;
+
+	if (!is_profiled(j->code, j->va))
+		return true;
+	site = code_profile_at(j->code->profile, j->va);
+	/* What is patched without INT3 never has one. */
+	return site && site->kind != CODE_PROFILE_PREFIX;
+}
+
+/* now[]: which patch_judge() has admitted, as state, by so many bytes. */
+static bool may_close(const struct judged *j, const struct patch_site *patch, const uint8_t *now,
+		      enum patch_state state, uint32_t length)
+{
+	struct profiled p = {j->code, NULL};
+	const struct patch_targets targets = {is_target, &p};
+	uint32_t extent = length;
+
+	if (!is_profiled(j->code, patch->va))
+		return true;
+	p.site = code_profile_at(j->code->profile, patch->va);
+	return p.site && code_profile_state(p.site, state, length) &&
+	       patch_judge(patch, now, &extent, &targets) == state;
+}
+
+static bool may_fill(const struct judged *j, const struct patch_site *patch, uint32_t first)
+{
+	struct profiled p = {j->code, NULL};
+	const struct patch_targets targets = {is_target, &p};
+
+	if (!is_profiled(j->code, patch->va))
+		return true;
+	p.site = code_profile_at(j->code->profile, patch->va);
+	return p.site && first + j->count <= p.site->length &&
+	       patch_tail_judge(patch, first, j->count, j->bytes, &targets);
+}
+
 /* Put back what of the site lies in the len bytes at va. */
 static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes, uint64_t len)
 {
@@ -188,6 +255,8 @@ static int open_site(const struct judged *j, struct text_site *site)
 	const bool known = site != NULL;
 	int error;
 
+	if (!may_open(j))
+		return -EPERM;
 	if (!known)
 		site = new_site(j);
 	if (!site)
@@ -238,9 +307,15 @@ static int close_site(const struct judged *j, struct text_site *site)
 	known = read_around(j->code, j->va, now);
 	memcpy(now, j->bytes, j->count);
 	state = patch_judge(&site->patch, now, &extent, &targets);
-	/* What lies behind the end of code is not known, and no part of a patch. */
-	if (state == PATCH_REFUSED || extent > known || meets_another(j, j->va, j->va + extent))
+	/*
+	 * INT3 comes alone: what comes with it would not be judged. What lies behind the end of code is not known,
+	 * and no part of a patch.
+	 */
+	if (state == PATCH_REFUSED || state == PATCH_OPEN || extent > known ||
+	    meets_another(j, j->va, j->va + extent))
 		return -EACCES;
+	if (!may_close(j, &site->patch, now, state, extent))
+		return -EPERM;
 	error = j->code->write(j->code->context);
 	if (error)
 		return error;
@@ -262,6 +337,8 @@ static int fill_site(const struct judged *j, struct text_site *site)
 	if (meets_another(j, site->patch.va, j->va + j->count) ||
 	    !patch_tail_judge(&site->patch, first, j->count, j->bytes, &targets))
 		return -EACCES;
+	if (!may_fill(j, &site->patch, first))
+		return -EPERM;
 	error = j->code->write(j->code->context);
 	if (error)
 		return error;
@@ -291,6 +368,15 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 	return error;
 }
 
+/* INT3 right behind what has been patched of an open site is taken for a site of its own, unless the profile has it in this one. */
+static bool reaches(const struct judged *j, const struct text_site *site)
+{
+	const uint32_t known = length_of(j->code, site->patch.va);
+	const uint32_t length = known ? known : site->patch.extent;
+
+	return site->patch.va + length > j->va;
+}
+
 static int judge(const struct judged *j)
 {
 	struct text_site *site = find(j->text, j->va), *before;
@@ -301,9 +387,7 @@ static int judge(const struct judged *j)
 	if (site && site->state == PATCH_OPEN)
 		return close_site(j, site);
 	before = site ? NULL : last_in(j->text, j->va - PATCH_BYTES + 1, j->va);
-	/* INT3 right behind what has been patched of it is taken for a site of its own. */
-	if (before && before->state == PATCH_OPEN &&
-	    (!int3 || before->patch.va + before->patch.extent > j->va))
+	if (before && before->state == PATCH_OPEN && (!int3 || reaches(j, before)))
 		return fill_site(j, before);
 	if (before && before->patch.va + before->patch.extent > j->va)
 		return -EACCES;
@@ -329,17 +413,17 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	spin_lock(&text->lock);
 	error = judge(&j);
 	/* Storing the same again changes nothing, whoever does it. */
-	if (error == -EACCES && is_same(&j))
+	if ((error == -EACCES || error == -EPERM) && is_same(&j))
 		error = code->write(code->context);
 	if (!error)
 		text->stats.patches++;
-	else if (error == -EACCES)
+	else if (error == -EACCES || error == -EPERM)
 		text->stats.refused++;
 	spin_unlock(&text->lock);
 	return error;
 }
 
-/* ---- redirection */
+/* ---- what is put where no CPU is: functions that go elsewhere, and calls that come back */
 
 /* Sites do not overlap: the last one that begins before the end tells. */
 static bool is_patched(struct text *text, uint64_t va, uint32_t count)
@@ -349,9 +433,25 @@ static bool is_patched(struct text *text, uint64_t va, uint32_t count)
 	return site && site->patch.va + site->patch.extent > va;
 }
 
-/* A jump where no CPU is: a site of its own, so that what was measured is still known. */
-static int put_jump(struct text *text, const struct text_code *code, text_put put, uint64_t va,
-		    const uint8_t *bytes, uint32_t count)
+/* Bytes that may cross from one aligned word into the next. Where the second store fails the first is undone. */
+static int put_bytes(const struct text_code *code, text_put put, uint64_t va, const uint8_t *bytes,
+		     const uint8_t *before, uint32_t count)
+{
+	const uint32_t room = (uint32_t)(sizeof(uint64_t) - va % sizeof(uint64_t));
+	const uint32_t first = count < room ? count : room;
+	int error = put(code->context, va, bytes, first);
+
+	if (error || first == count)
+		return error;
+	error = put(code->context, va + first, bytes + first, count - first);
+	if (error)
+		(void)put(code->context, va, before, first);
+	return error;
+}
+
+/* A site of its own, so that what was measured is still known. */
+static int put_site(struct text *text, const struct text_code *code, text_put put, uint64_t va,
+		    const uint8_t *bytes, uint32_t count, enum patch_state state)
 {
 	struct text_site *site = add(text, va);
 	int error;
@@ -359,15 +459,25 @@ static int put_jump(struct text *text, const struct text_code *code, text_put pu
 	if (!site)
 		return -ENOMEM;
 	(void)read_around(code, va, site->patch.original);
-	error = put(code->context, va, bytes, count);
+	error = put_bytes(code, put, va, bytes, site->patch.original, count);
 	if (error) {
 		drop(text, va);
 		return error;
 	}
-	site->state = PATCH_JUMP;
+	site->state = (uint8_t)state;
 	site->patch.extent = (uint8_t)count;
 	text->stats.patches++;
 	return 0;
+}
+
+/* The displacement of a jump or call that ends at end. Result: 0, -EINVAL: too far away. */
+static int displace(uint64_t end, uint64_t target, uint8_t *to)
+{
+	const int64_t far = (int64_t)(target - end);
+	const int32_t rel = (int32_t)far;
+
+	memcpy(to, &rel, sizeof(rel));
+	return rel == far ? 0 : -EINVAL;
 }
 
 static int redirect(struct text *text, const struct text_code *code, text_put put,
@@ -377,8 +487,6 @@ static int redirect(struct text *text, const struct text_code *code, text_put pu
 	const struct redirect_place *place;
 	uint8_t entry[REDIRECT_ENTRY_LENGTH] = {0xeb}, room[REDIRECT_ROOM_LENGTH] = {0xe9};
 	uint8_t now[REDIRECT_BYTES];
-	int64_t far;
-	int32_t rel;
 	int error;
 
 	place = code->read(code->context, begin, now, sizeof(now)) ? NULL : redirect_match(now);
@@ -387,15 +495,14 @@ static int redirect(struct text *text, const struct text_code *code, text_put pu
 	if (is_patched(text, begin + place->room, sizeof(room)) ||
 	    is_patched(text, begin + place->entry, sizeof(entry)))
 		return -EBUSY;
-	far = (int64_t)(stub - (begin + place->room + sizeof(room)));
-	rel = (int32_t)far;
-	if (rel != far)
-		return -EINVAL;
-	memcpy(room + 1, &rel, sizeof(rel));
+	error = displace(begin + place->room + sizeof(room), stub, room + 1);
+	if (error)
+		return error;
 	entry[1] = (uint8_t)(place->room - (place->entry + sizeof(entry)));
-	error = put_jump(text, code, put, begin + place->room, room, sizeof(room));
+	error = put_site(text, code, put, begin + place->room, room, sizeof(room), PATCH_JUMP);
 	return error ? error
-		     : put_jump(text, code, put, begin + place->entry, entry, sizeof(entry));
+		     : put_site(text, code, put, begin + place->entry, entry, sizeof(entry),
+				PATCH_JUMP);
 }
 
 int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
@@ -407,6 +514,50 @@ int text_redirect(struct text *text, const struct text_code *code, text_put put,
 		return -EINVAL;
 	spin_lock(&text->lock);
 	error = redirect(text, code, put, function, stub);
+	spin_unlock(&text->lock);
+	return error;
+}
+
+/* What Linux leaves of a paravirtual call of nothing (arch/x86/kernel/alternative.c), and what was there before. */
+#define CALL_BYTES 5u
+static const uint8_t call_absent[] = {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+
+static int rearm(struct text *text, const struct text_code *code, text_put put,
+		 const struct secpod_call_site *call)
+{
+	uint8_t now[sizeof(call_absent)], bytes[sizeof(call_absent)] = {0xe8, [CALL_BYTES] = 0x90};
+	int error;
+
+	if (code->read(code->context, call->linear, now, sizeof(now)) ||
+	    memcmp(now, call_absent, sizeof(now)))
+		return -ENOENT;
+	if (is_patched(text, call->linear, sizeof(now)))
+		return -EBUSY;
+	error = displace(call->linear + CALL_BYTES, call->stub, bytes + 1);
+	return error ? error
+		     : put_site(text, code, put, call->linear, bytes, sizeof(bytes), PATCH_CALL);
+}
+
+/* Where that fails there is no code any more. */
+static void disarm(struct text *text, const struct text_code *code, text_put put, uint64_t va)
+{
+	(void)put_bytes(code, put, va, call_absent, call_absent, sizeof(call_absent));
+	drop(text, va);
+}
+
+int text_rearm(struct text *text, const struct text_code *code, text_put put,
+	       const struct secpod_call_site *calls, uint32_t count)
+{
+	uint32_t done = 0;
+	int error = 0;
+
+	spin_lock(&text->lock);
+	while (!error && done < count) {
+		error = rearm(text, code, put, &calls[done]);
+		done += !error;
+	}
+	while (error && done)
+		disarm(text, code, put, calls[--done].linear);
 	spin_unlock(&text->lock);
 	return error;
 }

@@ -10,6 +10,7 @@
 #ifndef SECPOD_SECPOD_TEXT_TEXT_H
 #define SECPOD_SECPOD_TEXT_TEXT_H
 
+#include "secpod/text/code_profile.h"
 #include "secpod/text/patch.h"
 #include "secpod/text/sha256.h"
 #include "vmm/addr.h"
@@ -54,6 +55,8 @@ struct text_code {
 	int (*write)(void *context);
 	bool (*is_code)(void *context, uint64_t va);
 	void *context;
+	/* In its image only these sites are patched; NULL: any place is. */
+	const struct code_profile *profile;
 };
 
 /* text_init - no site, nothing measured. Result: 0, -ENOMEM. */
@@ -69,8 +72,8 @@ void text_measure(struct text *text, uint64_t va, const void *page);
 
 /*
  * text_store - count bytes (1 to 8) of kernel code at va are to become bytes[]: judge it, and make it.
- * Result: 0; -EACCES: it is no patch that Linux makes; -ENOMEM: no room for one more site; and
- * what write() returns.
+ * Result: 0; -EACCES: it is no patch that Linux makes; -EPERM: it is one, but not of the profile; -ENOMEM: no
+ * room for one more site; and what write() returns.
  */
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count);
@@ -84,6 +87,14 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 typedef int (*text_put)(void *context, uint64_t va, const uint8_t *bytes, uint32_t count);
 int text_redirect(struct text *text, const struct text_code *code, text_put put, uint64_t function,
 		  uint64_t stub);
+
+/*
+ * text_rearm - calls that Linux has patched away, each of them a NOP of 6 bytes, call their stubs from now on, all of them or
+ * none. put: as above. Result: 0; -ENOENT: other bytes are there; -EBUSY: they are patched; -EINVAL: too far away;
+ * -ENOMEM; and what put() returns.
+ */
+int text_rearm(struct text *text, const struct text_code *code, text_put put,
+	       const struct secpod_call_site *calls, uint32_t count);
 
 /* text_forget - code of another origin comes to the page at va: what was patched there is of no matter. */
 void text_forget(struct text *text, uint64_t va);

@@ -66,7 +66,7 @@ build/headers/%/build/Makefile:
 
 .PHONY: attacks
 attacks: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
+	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS) $(GUEST_MODULES)
 	scripts/run-attacks
 
 -include $(ATTACK_INIT_OBJECTS:.o=.d)

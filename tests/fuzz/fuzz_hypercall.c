@@ -181,7 +181,9 @@ static void make_request(struct hypercall *call, uint32_t number)
 		}
 		call->rdi = machine.list;
 		call->rsi %= 10;
-		break;
+		call->rdx = call->rdx & 1 ? 1ULL << (call->rdx >> 1) % 64 : 0;
+		call->r10 = 0;
+		return;
 	case SECPOD_CALL_WRPROTECT:
 		call->rdi = some_target(call->rdi);
 		call->rsi = call->rsi % (1ULL << 32) & PAGE_MASK;
@@ -300,6 +302,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.open)
 		open_machine();
 	hypercall_world_open(&world);
+	/* As many linear addresses as SMALL leaves are code; names are the inputs'. */
+	world.module_end = WORLD_RAM;
+	paging.paging.names.count = 0;
 	world.hypercalls.paging = &paging.paging;
 	start_process(size % 2);
 	/* Most of what a request can meet lies behind these steps. */

@@ -32,6 +32,8 @@ static const struct {
 	{SECPOD_STAT_PT_STORES, "stores"},
 	{SECPOD_STAT_PT_FLAGS, "flag updates"},
 	{SECPOD_STAT_TEXT_STORES, "stores to code"},
+	{SECPOD_STAT_TEXT_EXITS, "exits for them"},
+	{SECPOD_STAT_TEXT_TSC, "root-mode instructions in those"},
 	{SECPOD_STAT_TABLES_PROMOTED, "tables made"},
 	{SECPOD_STAT_PT_ENTRIES, "entries judged in them"},
 	{SECPOD_STAT_FLUSH_REQUESTS, "invalidations"},
@@ -144,8 +146,8 @@ static bool idle_longer(void)
 }
 
 static const struct operation idle_operations[] = {
-	{"3 s idle", idle, occupy_others, release_others},
-	{"8 s idle", idle_longer, occupy_others, release_others},
+	{"3 s idle", idle, occupy_others, release_others, 1},
+	{"8 s idle", idle_longer, occupy_others, release_others, 1},
 };
 
 static bool system_calls(void)
@@ -222,9 +224,9 @@ static void stop_partner(void)
 }
 
 static const struct operation operations[] = {
-	{"100000 getppid", system_calls, occupy_others, release_others},
-	{"10000 context switches", switches, start_partner, stop_partner},
-	{"100 fork+exec", execs, NULL, NULL},
+	{"100000 getppid", system_calls, occupy_others, release_others, 1},
+	{"10000 context switches", switches, start_partner, stop_partner, 1},
+	{"100 fork+exec", execs, NULL, NULL, 1},
 };
 
 static const char *const reason_names[SECPOD_STAT_EXIT_REASONS] = {
@@ -257,15 +259,20 @@ const char *guest_exit_name(uint32_t reason)
 	return number;
 }
 
-static int measure(const struct operation *operation)
+/* What the operation causes. CPUIDs are its own, and not counted in the total. */
+struct spent {
+	struct counts counts;
+	uint64_t total;
+};
+
+static bool measure_once(const struct operation *operation, struct spent *spent)
 {
 	static struct counts before, after;
-	uint64_t other = 0;
 	bool ran;
 
 	if (operation->prepare && !operation->prepare()) {
 		printf("GUEST: bench %s: not prepared\n", operation->name);
-		return 1;
+		return false;
 	}
 	take_before(&before);
 	ran = operation->run();
@@ -274,25 +281,47 @@ static int measure(const struct operation *operation)
 		operation->finish();
 	if (!ran) {
 		printf("GUEST: bench %s: did not run to its end\n", operation->name);
+		return false;
+	}
+	spent->total = 0;
+	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++) {
+		const uint64_t count = after.exits[reason] - before.exits[reason];
+
+		spent->counts.exits[reason] = count;
+		spent->total += reason == REASON_CPUID ? 0 : count;
+	}
+	for (size_t i = 0; i < OTHERS; i++)
+		spent->counts.other[i] = after.other[i] - before.other[i];
+	spent->counts.root_tsc = after.root_tsc - before.root_tsc;
+	return true;
+}
+
+static int measure(const struct operation *operation)
+{
+	static struct spent least, spent;
+
+	if (!measure_once(operation, &least))
 		return 1;
+	for (unsigned int turn = 1; turn < operation->turns; turn++) {
+		if (!measure_once(operation, &spent))
+			return 1;
+		if (spent.total < least.total)
+			least = spent;
 	}
 	for (uint32_t reason = 0; reason < SECPOD_STAT_EXIT_REASONS; reason++) {
-		uint64_t count = after.exits[reason] - before.exits[reason];
-
-		if (!count || reason == REASON_CPUID)
-			continue;
-		other += count;
-		printf("GUEST: bench %s: %llu exits of reason %u %s\n", operation->name,
-		       (unsigned long long)count, reason, guest_exit_name(reason));
+		if (least.counts.exits[reason] && reason != REASON_CPUID)
+			printf("GUEST: bench %s: %llu exits of reason %u %s\n", operation->name,
+			       (unsigned long long)least.counts.exits[reason], reason,
+			       guest_exit_name(reason));
 	}
 	printf("GUEST: bench %s: exits other than CPUID %llu, CPUID %llu, root-mode instructions %llu\n",
-	       operation->name, (unsigned long long)other,
-	       (unsigned long long)(after.exits[REASON_CPUID] - before.exits[REASON_CPUID]),
-	       (unsigned long long)(after.root_tsc - before.root_tsc));
+	       operation->name, (unsigned long long)least.total,
+	       (unsigned long long)least.counts.exits[REASON_CPUID],
+	       (unsigned long long)least.counts.root_tsc);
 	printf("GUEST: bench %s:", operation->name);
 	for (size_t i = 0; i < OTHERS; i++)
 		printf("%s %s %llu", i ? "," : "", others[i].name,
-		       (unsigned long long)(after.other[i] - before.other[i]));
+		       (unsigned long long)least.counts.other[i]);
 	printf("\n");
 	return 0;
 }
@@ -420,9 +449,10 @@ int summary_main(void)
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_2M),
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_4K),
 	       (unsigned long long)stat_of(SECPOD_STAT_EPT_TABLES));
-	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB\n",
+	printf("GUEST: summary: RAM %llu KiB, of it in 4K pages %llu KiB, of mixed rights %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_RAM) >> 10,
-	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10);
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM_4K) >> 10,
+	       (unsigned long long)stat_of(SECPOD_STAT_RAM_MIXED) >> 10);
 	printf("GUEST: summary: monitor code and data %llu KiB, reserved %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_IMAGE_SIZE) >> 10,
 	       (unsigned long long)stat_of(SECPOD_STAT_REGION_SIZE) >> 10);
@@ -433,6 +463,9 @@ int summary_main(void)
 	say_paging();
 	printf("GUEST: summary: paging delegation and EPT %llu KiB\n",
 	       (unsigned long long)stat_of(SECPOD_STAT_PAGING) >> 10);
+	printf("GUEST: summary: measured %llu pages of code, %llu instructions\n",
+	       (unsigned long long)stat_of(SECPOD_STAT_MEASURED),
+	       (unsigned long long)stat_of(SECPOD_STAT_MEASURE_TSC));
 	printf("GUEST: summary: root-mode instructions %llu of %llu since launch\n",
 	       (unsigned long long)root, (unsigned long long)(now - launch));
 	return 0;

@@ -16,6 +16,7 @@
 #define LARGE_PROCESS ((size_t)16 << 20)
 #define RING 3u
 #define RING_TRIPS 1000u
+#define TURNS 3u
 
 static uint8_t *region;
 static int file = -1;
@@ -229,15 +230,15 @@ int bench_paging_main(void)
 {
 	/* In the names: how many there are of what the limit is for. */
 	static const struct operation operations[] = {
-		{"1022 anonymous faults", touch, small_pages, unmap},
-		{"1024 COW faults", touch, file_pages, unmap_file},
-		{"1024 pages unmapped", discard, touched_pages, unmap},
-		{"1024 pages of mprotect", protect, touched_pages, unmap},
-		{"8 THP faults", touch_huge, huge_pages, unmap_huge},
-		{"100 fork+exit", small_forks, NULL, NULL},
-		{"10 fork+exit of 16 MiB", large_forks, large_process, end_large},
-		{"20 vfork+exec of bash", more_shells, first_shell, NULL},
-		{"3000 switches in a ring", turn_ring, start_ring, end_ring},
+		{"1022 anonymous faults", touch, small_pages, unmap, TURNS},
+		{"1024 COW faults", touch, file_pages, unmap_file, TURNS},
+		{"1024 pages unmapped", discard, touched_pages, unmap, TURNS},
+		{"1024 pages of mprotect", protect, touched_pages, unmap, TURNS},
+		{"8 THP faults", touch_huge, huge_pages, unmap_huge, TURNS},
+		{"100 fork+exit", small_forks, NULL, NULL, 1},
+		{"10 fork+exit of 16 MiB", large_forks, large_process, end_large, 1},
+		{"20 vfork+exec of bash", more_shells, first_shell, NULL, 1},
+		{"3000 switches in a ring", turn_ring, start_ring, end_ring, 1},
 	};
 
 	return bench_all(operations, sizeof(operations) / sizeof(operations[0]));

@@ -25,7 +25,7 @@ static bool toggle(void)
 int bench_text_main(void)
 {
 	static const struct operation operations[] = {
-		{"10 tracepoints on and off", toggle, mounted, NULL},
+		{"10 tracepoints on and off", toggle, mounted, NULL, 1},
 	};
 
 	return bench_all(operations, sizeof(operations) / sizeof(operations[0]));

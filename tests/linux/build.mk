@@ -49,6 +49,14 @@ build/tests/linux/initramfs-support.cpio.gz: build/tests/linux/init scripts/mkin
 		--program build/guest-support/secpodctl/secpodctl-static \
 		--library $(LINUX_TEST_DYNAMIC)/libsum.so $@ $<
 
+# What secpod-install calls; lsblk and findmnt tell of partitions what those of busybox do not.
+INSTALL_PROGRAMS := tests/install/boot-entry guest-support/install/secpod-install build/secpod.efi \
+	/bin/bash /usr/bin/lsblk /usr/bin/findmnt /usr/bin/efibootmgr
+
+build/tests/linux/initramfs-install.cpio.gz: build/tests/linux/init scripts/mkinitramfs \
+		tests/install/boot-entry guest-support/install/secpod-install build/secpod.efi
+	scripts/mkinitramfs --shell $(addprefix --program ,$(INSTALL_PROGRAMS)) $@ $<
+
 # Modules for the stock kernels, by those words of the guest that need one (scripts/mkimage).
 LINUX_TEST_MODULES := $(foreach kernel,6.1 6.12,build/tests/linux/module/$(kernel)/modules.built)
 

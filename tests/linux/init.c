@@ -148,6 +148,13 @@ static int nothing(void)
 	return 0;
 }
 
+/* tests/install/boot-entry, which wants to be told nothing. */
+static int boot_entry(void)
+{
+	execl("/bin/bash", "bash", "/bin/boot-entry", (char *)NULL);
+	return 1;
+}
+
 struct part {
 	const char *word;
 	int (*run)(void);
@@ -173,6 +180,7 @@ static const struct part parts[] = {
 	{"requests", requests_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},
+	{"boot-entry", boot_entry, true},
 	/* What the exec bench executes: a program that only starts and ends. */
 	{"nothing", nothing, true},
 };

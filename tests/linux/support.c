@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,9 +174,48 @@ static int hibernation(void)
 	return close(state);
 }
 
+/* Neither is another kernel loaded, nor would one that was loaded before be started. */
+static int kexec(void)
+{
+	CHECK(syscall(SYS_kexec_load, 0, 0, NULL, 0) < 0 && errno == EPERM);
+	CHECK(syscall(SYS_kexec_file_load, -1, -1, 1, "", 0) < 0 && errno == EPERM);
+	CHECK(reboot(RB_KEXEC) < 0 && errno == EPERM);
+	return 0;
+}
+
+/* The kernel's own answers: nothing to forget, no file, nothing to start. */
+static int kexec_alone(void)
+{
+	CHECK(syscall(SYS_kexec_load, 0, 0, NULL, 0) == 0);
+	CHECK(syscall(SYS_kexec_file_load, -1, -1, 1, "", 0) < 0 && errno == EBADF);
+	CHECK(reboot(RB_KEXEC) < 0 && errno == EINVAL);
+	return 0;
+}
+
+/* A module has its name from when it comes, before any of it runs; the second one is that of its start. */
+static int names(void)
+{
+	int device = open(SECPOD_DEVICE, O_RDONLY | O_CLOEXEC);
+	struct secpod_record record;
+
+	CHECK(device >= 0);
+	CHECK(load_module("dummy", "numdummies=0", false) == 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		do
+			CHECK(wait_for(device, SECPOD_RULE_CODE_NEW, &record) == 0);
+		while (strcmp(record.code, "dummy") != 0);
+		CHECK(record.answer == SECPOD_ANSWER_LOG && !record.gone);
+		CHECK(record.detail[1] % PAGE == 0 && record.detail[3] >= PAGE);
+	}
+	CHECK(unload_module("dummy") == 0);
+	return close(device);
+}
+
 static int parts(void)
 {
+	CHECK(names() == 0);
 	CHECK(hibernation() == 0);
+	CHECK(kexec() == 0);
 	CHECK(device() == 0);
 	CHECK(counters() == 0);
 	CHECK(program() == 0);
@@ -215,6 +256,7 @@ static int redirected(void)
 static int under_secpod(void)
 {
 	CHECK(program_alone() == 0);
+	CHECK(kexec_alone() == 0);
 	CHECK(load_module("msr", "", true) == 0);
 	CHECK(load_module(MODULE, WITHOUT_REDIRECTION, false) == 0);
 	CHECK(parts() == 0);
@@ -223,6 +265,7 @@ static int under_secpod(void)
 	/* It can go, and come again. */
 	CHECK(unload_module(MODULE) == 0);
 	CHECK(access(SECPOD_DEVICE, F_OK) < 0 && access(COUNTERS, F_OK) < 0);
+	CHECK(kexec_alone() == 0);
 	CHECK(load_module(MODULE, PARAMETERS, false) == 0);
 	CHECK(parts() == 0);
 	return redirected();

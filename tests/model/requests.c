@@ -19,19 +19,25 @@ static void commit(struct paging *paging, struct paging_cpu *cpu)
 	(void)paging_request_commit(paging, cpu, slot, guest_value(slot));
 }
 
+/* Where a dirty flag goes: nowhere, or to any bit, of which some are none for that. */
+static uint64_t some_saved(void)
+{
+	return dice(2) ? 0 : 1ULL << dice(64);
+}
+
 static void batch(struct paging *paging, struct paging_cpu *cpu)
 {
-	(void)paging_request_batch(paging, cpu, arena_frame() << PAGE_SHIFT, 1 + dice(LIST_MAX));
+	(void)paging_request_batch(paging, cpu, arena_frame() << PAGE_SHIFT, 1 + dice(LIST_MAX),
+				   some_saved());
 }
 
 static void protect(struct paging *paging, struct paging_cpu *cpu)
 {
 	static const uint64_t areas[] = {0, 0x400000, 0x7f0000000000, 0x7ffffffff000 - SIZE_2M};
 	const uint64_t begin = areas[dice(4)] + dice(4) * PAGE_SIZE;
-	const uint64_t saved = dice(2) ? 0 : 1ULL << dice(64);
 
 	(void)paging_request_protect(paging, cpu, some_root(), begin, begin + (SIZE_4K << dice(20)),
-				     saved);
+				     some_saved());
 }
 
 static void unpin(struct paging *paging, struct paging_cpu *cpu)

@@ -6,7 +6,7 @@
 
 #include "vmm/addr.h"
 
-#define POOL_PAGES 8u
+#define POOL_PAGES 16u
 
 /* As the monitor's own: RAM, the whole of the range, nothing of the secure space, no wrapping. */
 static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
@@ -16,12 +16,22 @@ static bool is_guest_memory(void *context, uint64_t gpa, uint64_t size)
 	       !ranges_overlap(gpa, size, WORLD_SECURE_BASE, WORLD_SECURE_SIZE);
 }
 
+static int read_guest(void *context, uint64_t gpa, void *to, uint64_t size)
+{
+	const struct hypercall_world *world = context;
+
+	/* Nothing may be read or written that was not asked for before. */
+	if (!is_guest_memory(context, gpa, size))
+		abort();
+	memcpy(to, world->ram + gpa, size);
+	return 0;
+}
+
 static int write_guest(void *context, uint64_t gpa, const void *from, uint64_t size)
 {
 	struct hypercall_world *world = context;
 	const struct secpod_record other = {.rule = SECPOD_RULE_CR4};
 
-	/* Nothing may be written that was not asked for before. */
 	if (!is_guest_memory(context, gpa, size))
 		abort();
 	if (world->write_error)
@@ -55,6 +65,22 @@ static int redirect(void *context, uint64_t function, uint64_t stub)
 
 	world->redirected[0] = function;
 	world->redirected[1] = stub;
+	return world->redirect_error;
+}
+
+static bool is_module_code(void *context, uint64_t va)
+{
+	const struct hypercall_world *world = context;
+
+	return va >= world->module_begin && va < world->module_end;
+}
+
+static int rearm(void *context, const struct secpod_call_site *calls, uint32_t count)
+{
+	struct hypercall_world *world = context;
+
+	memcpy(world->rearmed, calls, count * sizeof(*calls));
+	world->rearmed_count = count;
 	return world->redirect_error;
 }
 
@@ -92,7 +118,8 @@ void hypercall_world_open(struct hypercall_world *world)
 		abort();
 	phase_init(&world->phase, hooks, sizeof(hooks) / sizeof(hooks[0]), world);
 	world->hypercalls = (struct hypercalls){
-		.machine = {world, is_guest_memory, write_guest, stats, caller, redirect},
+		.machine = {world, is_guest_memory, read_guest, write_guest, stats, caller,
+			    redirect, rearm, is_module_code},
 		.phase = &world->phase,
 		.policy = &world->policy,
 		.log = &world->log,

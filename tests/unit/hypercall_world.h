@@ -27,8 +27,12 @@ struct hypercall_world {
 	struct secpod_record caller; /* who the calls come from */
 	int write_error;	     /* what the next writes return */
 	int active_error;	     /* what the hook of ACTIVE returns */
-	int redirect_error;	     /* what REDIRECT returns */
-	uint64_t redirected[2];	     /* what it was asked for last */
+	int redirect_error;	     /* what REDIRECT and REARM return */
+	struct secpod_call_site rearmed[SECPOD_REARM_MAX]; /* what REARM was asked for last */
+	uint32_t rearmed_count;
+	uint64_t redirected[2]; /* what it was asked for last */
+	uint64_t module_begin;	/* code of a module's, linear */
+	uint64_t module_end;
 	uint32_t activated;
 	uint32_t locked;
 };

@@ -127,6 +127,15 @@ static void a_line_says_what_the_record_says(void **state)
 		 "secpod: audit #3 cpu 0 LOCKED descriptor-table panic rip 0x0 cr3 0x0 cpl 0 "
 		 "base 0xffff888000001000 value 0x7f table 0x0 pinned 0xfffffe0000001000 "
 		 "insn 0f0117"},
+		{{.seq = 4,
+		  .phase = SECPOD_PHASE_LOCKED,
+		  .rule = SECPOD_RULE_EFER,
+		  .answer = SECPOD_ANSWER_DENY,
+		  .code = "dummy",
+		  .gone = 1},
+		 1,
+		 "secpod: audit #4 cpu 0 LOCKED efer deny rip 0x0 cr3 0x0 cpl 0 value 0x0 now 0x0 "
+		 "bits 0x0 code dummy (gone) (1 before it not shown)"},
 		{{.seq = 2, .phase = 77, .rule = 200, .answer = 9, .detail = {5}},
 		 0,
 		 "secpod: audit #2 cpu 0 OFF rule-200 ? rip 0x0 cr3 0x0 cpl 0"},

@@ -261,6 +261,64 @@ static void every_refused_control_is_clear_and_named_when_insisted_on(void **sta
 	}
 }
 
+/* Execution controls that are wanted where the CPU has them. */
+#define WANTED_PIN (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
+#define WANTED_PROC (PROC_MSR_BITMAPS | PROC_SECONDARY_CONTROLS)
+#define WANTED_PROC2                                                                        \
+	(PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED_GUEST | PROC2_RDTSCP | PROC2_INVPCID | \
+	 PROC2_XSAVES | PROC2_USER_WAIT_PAUSE | PROC2_ENCLS_EXITING | PROC2_ENCLV_EXITING | \
+	 PROC2_CONCEAL_FROM_PT | PROC2_MODE_BASED_EXECUTE)
+/* SDM "Algorithms for Determining VMX Capabilities": the default1 class, less the exits at CR3. */
+#define DEFAULT1_PIN 0x16u
+#define DEFAULT1_PROC 0x04006172u
+
+/* Each control but these may cause exits that have no handler. */
+static void no_other_execution_control_may_be_insisted_on(void **state)
+{
+	static const struct {
+		enum word word;
+		uint32_t allowed;
+	} rows[] = {
+		{PIN, DEFAULT1_PIN | WANTED_PIN},
+		{PROC, DEFAULT1_PROC | WANTED_PROC | PROC_NMI_WINDOW},
+		{PROC2, WANTED_PROC2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (uint32_t bit = 1; bit; bit <<= 1) {
+			struct vmx_capabilities caps = bochs_skylake_x();
+			struct vmx_controls controls;
+			const char *missing = NULL;
+
+			*capability_of(&caps, rows[i].word) |= (uint64_t)bit << 32 | bit;
+			if (rows[i].allowed & bit) {
+				assert_int_equal(vmx_controls_build(&caps, &controls, &missing), 0);
+				continue;
+			}
+			assert_int_equal(vmx_controls_build(&caps, &controls, &missing), -ENODEV);
+			assert_non_null(missing);
+		}
+	}
+}
+
+/* Nor is one set that a CPU merely offers. */
+static void controls_that_are_only_offered_stay_off(void **state)
+{
+	struct vmx_capabilities caps = bochs_skylake_x();
+	struct vmx_controls controls;
+	const char *missing;
+
+	(void)state;
+	caps.pin |= 0xffffffffULL << 32;
+	caps.proc |= 0xffffffffULL << 32;
+	caps.proc2 |= 0xffffffffULL << 32;
+	assert_int_equal(vmx_controls_build(&caps, &controls, &missing), 0);
+	assert_int_equal(controls.pin, DEFAULT1_PIN | WANTED_PIN);
+	assert_int_equal(controls.proc, DEFAULT1_PROC | WANTED_PROC);
+	assert_int_equal(controls.proc2, WANTED_PROC2);
+}
+
 static void optional_controls_follow_the_cpu(void **state)
 {
 	static const struct {
@@ -415,6 +473,8 @@ int main(void)
 		cmocka_unit_test(wait_for_sipi_is_demanded_of_several_cpus_only),
 		cmocka_unit_test(every_demanded_control_is_set_and_named_when_missing),
 		cmocka_unit_test(every_refused_control_is_clear_and_named_when_insisted_on),
+		cmocka_unit_test(no_other_execution_control_may_be_insisted_on),
+		cmocka_unit_test(controls_that_are_only_offered_stay_off),
 		cmocka_unit_test(optional_controls_follow_the_cpu),
 		cmocka_unit_test(one_cpu_without_mbec_decides_for_all),
 		cmocka_unit_test(nmi_window_must_be_possible_and_starts_off),

@@ -86,7 +86,7 @@ static void hidden_bits_are_hidden_and_no_others(void **state)
 		 0,
 		 {0, BIT(2) | BIT(25), BIT(16) | BIT(23) | BIT(29) | BIT(30), BIT(1) | BIT(5)},
 		 {0, BIT(10), BIT(4) | BIT(5), BIT(18)}},
-		{0x7, 1, {BIT(17) | BIT(22), 0, 0, 0}, {0, 0, 0, 0}},
+		{0x7, 1, {BIT(17) | BIT(22) | BIT(27), 0, 0, BIT(15)}, {0, 0, 0, 0}},
 		{0x7, 2, {0, 0, 0, 0}, {0, 0, 0, 0}},
 		{0xd, 0, {~0xe02ffu, 0, 0, ~0u}, {0, 0, 0, 0}},
 		{0xd, 1, {0, 0, ~0x1b800u, ~0u}, {BIT(3), 0, 0, 0}},

@@ -159,7 +159,7 @@ static uint64_t rights_at(uint64_t va)
 }
 
 /* Between hand-off and pool, or nowhere. */
-static void a_list_of_code_has_memory_of_its_own(void **state)
+static void a_file_has_memory_of_its_own(void **state)
 {
 	const uint64_t base = virt_to_hpa(region), room = base + POOL_OFFSET - PAGE_SIZE;
 	const struct {
@@ -179,14 +179,18 @@ static void a_list_of_code_has_memory_of_its_own(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		handoff->list_base = rows[i].base;
-		handoff->list_size = rows[i].size;
+		handoff->file[SECPOD_FILE_LIST].base = rows[i].base;
+		handoff->file[SECPOD_FILE_LIST].size = rows[i].size;
 		assert_int_equal(check(), rows[i].result);
 	}
-	handoff->list_base = room;
-	handoff->list_size = 1;
+	handoff->file[SECPOD_FILE_LIST] = (struct secpod_file_place){room, 1};
+	handoff->file[SECPOD_FILE_PROFILE] = (struct secpod_file_place){room, 1};
+	assert_int_equal(check(), -EINVAL);
+	handoff->file[SECPOD_FILE_PROFILE].base = room - PAGE_SIZE;
+	assert_int_equal(check(), 0);
 	assert_int_equal(host_layout_map(&table, handoff, sections, 4, APIC_BASE), 0);
 	assert_int_equal(rights_at(room), PAGE_RODATA);
+	assert_int_equal(rights_at(room - PAGE_SIZE), PAGE_RODATA);
 }
 
 static void build(void)
@@ -333,8 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(good_geometry_is_accepted, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_broken_rule_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_list_of_code_has_memory_of_its_own, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_file_has_memory_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_sections_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_apic_in_the_region_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_page_has_the_rights_of_what_is_in_it, setup,

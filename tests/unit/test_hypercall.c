@@ -106,7 +106,7 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 11", 11, 0, 0, 0, 0, -SECPOD_ENOSYS},
+		{"unknown number 14", 14, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -171,6 +171,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"SETUP: before ACTIVE", SECPOD_CALL_SETUP, 0, 0x1000, 0, 0, -SECPOD_EPERM},
 		{"REDIRECT: third argument", SECPOD_CALL_REDIRECT, 0, 0, 1, 0, -SECPOD_EINVAL},
 		{"REDIRECT: before ACTIVE", SECPOD_CALL_REDIRECT, 0, 0, 0, 0, -SECPOD_EPERM},
+		{"REARM: third argument", SECPOD_CALL_REARM, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"REARM: before ACTIVE", SECPOD_CALL_REARM, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 
 		{"PT_SET: third argument", SECPOD_CALL_PT_SET, 0x1000, 0, 1, 0, -SECPOD_EINVAL},
 		{"PT_SET: before ACTIVE", SECPOD_CALL_PT_SET, 0x1000, 0, 0, 0, -SECPOD_EPERM},
@@ -179,7 +181,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"PT_COMMIT: fourth argument", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 1,
 		 -SECPOD_EINVAL},
 		{"PT_COMMIT: before ACTIVE", SECPOD_CALL_PT_COMMIT, 0x1000, 0, 0, 0, -SECPOD_EPERM},
-		{"PT_BATCH: third argument", SECPOD_CALL_PT_BATCH, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
+		{"PT_BATCH: fourth argument", SECPOD_CALL_PT_BATCH, 0x1000, 1, 0, 1,
+		 -SECPOD_EINVAL},
 		{"PT_BATCH: before ACTIVE", SECPOD_CALL_PT_BATCH, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 		{"WRPROTECT: before ACTIVE", SECPOD_CALL_WRPROTECT, 0x1000, 0, 0x1000, 0,
 		 -SECPOD_EPERM},
@@ -258,7 +261,7 @@ static void the_policy_says_what_a_refusal_leads_to(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct hypercall c = {.rax = SECPOD_HYPERCALL | 11};
+		struct hypercall c = {.rax = SECPOD_HYPERCALL | SECPOD_HYPERCALL_NUMBER};
 		uint64_t before = recorded();
 
 		w.policy.answer[SECPOD_RULE_HYPERCALL] = rows[i].answer;
@@ -430,7 +433,8 @@ static void requests_need_paging_delegation(void **state)
 	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
 					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
 					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
-					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT};
+					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT,
+					   SECPOD_CALL_REARM,	  SECPOD_CALL_CODE_OK};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -440,6 +444,7 @@ static void requests_need_paging_delegation(void **state)
 		assert_int_equal(call(numbers[i / 2], 0x1000, 0x1000, 0, 0), -SECPOD_EPERM);
 		assert_int_equal(recorded(), i + 1);
 	}
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, 0x1000, 0, 0, 0), -SECPOD_EPERM);
 }
 
 static void redirect_is_the_machine_s_to_answer(void **state)
@@ -469,6 +474,136 @@ static void redirect_is_the_machine_s_to_answer(void **state)
 		assert_int_equal(w.redirected[0], 0x1000 + i);
 		assert_int_equal(w.redirected[1], 0x2000 + i);
 		assert_int_equal(recorded() - before, rows[i].malformed);
+	}
+}
+
+#define CODE 0xffffffffc0400000ULL
+#define NAME 0x1000u
+
+/* A machine with room for names, and three pages of a module's code. */
+static void open_names(struct paging *paging)
+{
+	reach(SECPOD_PHASE_LOCKED);
+	assert_int_equal(code_names_init(&paging->names, &w.pool), 0);
+	paging->active = true;
+	w.hypercalls.paging = paging;
+	w.module_begin = CODE;
+	w.module_end = CODE + 3 * PAGE_SIZE;
+	strcpy((char *)w.ram + NAME, "dummy");
+}
+
+static void code_gets_a_name_that_is_on_record(void **state)
+{
+	struct paging on = {0};
+	struct secpod_record record;
+	char name[SECPOD_CODE_NAME];
+	uint8_t gone;
+
+	(void)state;
+	open_names(&on);
+	w.caller = (struct secpod_record){.rip = 0xffffffff81000000, .cpu = 1};
+	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, 2 * PAGE_SIZE, NAME, 0), 0);
+	assert_true(code_name_find(&on.names, CODE + PAGE_SIZE, name, &gone));
+	assert_string_equal(name, "dummy");
+	assert_int_equal(gone, 0);
+	assert_int_equal(audit_log_peek(&w.log, &record), 0);
+	assert_int_equal(record.rule, SECPOD_RULE_CODE_NEW);
+	assert_int_equal(record.answer, SECPOD_ANSWER_LOG);
+	assert_int_equal(record.phase, SECPOD_PHASE_LOCKED);
+	assert_int_equal(record.rip, w.caller.rip);
+	assert_int_equal(record.detail[1], CODE);
+	assert_int_equal(record.detail[3], 2 * PAGE_SIZE);
+	assert_string_equal(record.code, "dummy");
+	/* Given once. */
+	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, PAGE_SIZE, NAME, 0), -SECPOD_EBUSY);
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE + PAGE_SIZE, 0, 0, 0), -SECPOD_ENOENT);
+	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE, 0, 0, 0), 0);
+	assert_true(code_name_find(&on.names, CODE, name, &gone) && gone == 1);
+	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 1);
+	assert_int_equal(recorded(), 0);
+}
+
+static void a_name_is_for_code_of_a_module_only(void **state)
+{
+	static const struct {
+		uint64_t begin, bytes, gpa;
+		int64_t result;
+	} rows[] = {
+		{CODE - PAGE_SIZE, PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE - PAGE_SIZE, 2 * PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE, 4 * PAGE_SIZE, NAME, -SECPOD_ENOENT},
+		{CODE, 0, NAME, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE + 8, NAME, -SECPOD_EINVAL},
+		{CODE + 8, PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{CODE, SECPOD_CODE_BYTES_MAX + PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{0 - PAGE_SIZE, 2 * PAGE_SIZE, NAME, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE, NAME + 4, -SECPOD_EINVAL},
+		{CODE, PAGE_SIZE, NAME + 8, -SECPOD_EINVAL}, /* there is no name */
+		{CODE, PAGE_SIZE, WORLD_SECURE_BASE, -SECPOD_EFAULT},
+		{CODE, PAGE_SIZE, WORLD_SECURE_BASE - 8, -SECPOD_EFAULT},
+		{CODE, PAGE_SIZE, WORLD_RAM - 8, -SECPOD_EFAULT},
+	};
+	struct paging on = {0};
+
+	(void)state;
+	open_names(&on);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+
+		assert_int_equal(
+			call(SECPOD_CALL_CODE_OK, rows[i].begin, rows[i].bytes, rows[i].gpa, 0),
+			rows[i].result);
+		assert_int_equal(recorded() - before, rows[i].result != -SECPOD_ENOENT);
+		assert_int_equal(on.names.count, 0);
+	}
+	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 0);
+}
+
+static void a_list_of_calls_is_handed_on_as_it_was_read(void **state)
+{
+	static const struct {
+		uint64_t gpa, count;
+		int error;
+		int64_t result;
+	} rows[] = {
+		{0x1000, 1, 0, 0},
+		{0x1ff0, 2, 0, 0},
+		{WORLD_RAM - SECPOD_REARM_MAX * 16, SECPOD_REARM_MAX, 0, 0},
+		{WORLD_SECURE_BASE - 32, 2, -ENOENT, -SECPOD_ENOENT},
+		{0x1000, 3, -EBUSY, -SECPOD_EBUSY},
+		{0x1000, 3, -EINVAL, -SECPOD_EINVAL},
+		{0x1000, 0, 0, -SECPOD_EINVAL},
+		{0x1000, SECPOD_REARM_MAX + 1, 0, -SECPOD_EINVAL},
+		{0x1000, 1ULL << 60, 0, -SECPOD_EINVAL},
+		{0x1004, 1, 0, -SECPOD_EINVAL},
+		{WORLD_SECURE_BASE - 16, 2, 0, -SECPOD_EFAULT},
+		{WORLD_SECURE_BASE, 1, 0, -SECPOD_EFAULT},
+		{WORLD_RAM - 16, 2, 0, -SECPOD_EFAULT},
+		{UINT64_MAX - 15, 1, 0, -SECPOD_EFAULT},
+	};
+	struct paging on = {.active = true};
+
+	(void)state;
+	reach(SECPOD_PHASE_LOCKED);
+	w.hypercalls.paging = &on;
+	for (uint32_t i = 0; i < WORLD_RAM; i++)
+		w.ram[i] = (uint8_t)(i ^ i >> 8);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+		const bool malformed =
+			rows[i].result == -SECPOD_EINVAL || rows[i].result == -SECPOD_EFAULT;
+
+		w.redirect_error = rows[i].error;
+		w.rearmed_count = 0;
+		assert_int_equal(call(SECPOD_CALL_REARM, rows[i].gpa, rows[i].count, 0, 0),
+				 rows[i].result);
+		assert_int_equal(recorded() - before, malformed);
+		if (malformed && !rows[i].error) {
+			assert_int_equal(w.rearmed_count, 0);
+			continue;
+		}
+		assert_int_equal(w.rearmed_count, rows[i].count);
+		assert_memory_equal(w.rearmed, w.ram + rows[i].gpa, rows[i].count * 16);
 	}
 }
 
@@ -516,6 +651,9 @@ int main(void)
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
+		WITH_WORLD(code_gets_a_name_that_is_on_record),
+		WITH_WORLD(a_name_is_for_code_of_a_module_only),
+		WITH_WORLD(a_list_of_calls_is_handed_on_as_it_was_read),
 		cmocka_unit_test(the_documentation_names_every_call_and_rule),
 	};
 

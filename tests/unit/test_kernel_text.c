@@ -33,7 +33,7 @@ static int write_code(void *context)
 	return 0;
 }
 
-static const struct text_code code = {read_code, write_code, is_code, NULL};
+static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
 
 static int store(uint64_t va, const void *bytes, uint32_t count)
 {
@@ -91,6 +91,16 @@ static void a_site_is_patched_and_put_back(void **state)
 	assert_int_equal(text.sites, 0);
 	assert_int_equal(verified(SITE), 0);
 	assert_int_equal(text.stats.refused, 0);
+}
+
+/* What is behind it would be there for other CPUs to jump to. */
+static void int3_brings_nothing_with_it(void **state)
+{
+	(void)state;
+	assert_int_equal(store(SITE, "\xcc\x0f\x01\xc1", 4), -EACCES);
+	assert_int_equal(store(SITE, "\xcc", 1), 0);
+	assert_int_equal(store(SITE, "\xcc\x0f\x01\xc1", 4), -EACCES);
+	assert_memory_equal(image + 0x100, "\xcc\x1f\x44\x00\x00", 5);
 }
 
 static void byte_by_byte_and_across_pages(void **state)
@@ -300,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEXT(no_patch_goes_beyond_the_end_of_code),
 		TEXT(a_site_is_patched_and_put_back),
+		TEXT(int3_brings_nothing_with_it),
 		TEXT(byte_by_byte_and_across_pages),
 		TEXT(a_probe_stays_armed_beside_another),
 		TEXT(lock_is_swapped_alone),

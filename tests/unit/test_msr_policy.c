@@ -264,6 +264,20 @@ static void pinned_writes_exit_from_locked_on(void **state)
 		assert_false(bitmap_exits(bitmap, hot[i], true));
 }
 
+/* SDM "RDMSR" and "WRMSRNS" in the table of exit qualifications and instruction information. */
+static void forms_with_an_immediate_name_their_msr_and_register(void **state)
+{
+	(void)state;
+	assert_int_equal(msr_imm_number(MSR_LSTAR), MSR_LSTAR);
+	assert_int_equal(msr_imm_number(0xffffffff), 0xffffffff);
+	assert_int_equal(msr_imm_number(0xffffffff00000174), 0x174);
+	for (unsigned int reg = 0; reg < 16; reg++) {
+		assert_int_equal(msr_imm_register(reg << 3), reg);
+		/* All other bits are undefined. */
+		assert_int_equal(msr_imm_register(reg << 3 | ~0x78u), reg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +291,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_exist_is_judged_by_the_register_policy),
 		cmocka_unit_test(guarded_writes_exit_from_the_start),
 		cmocka_unit_test(pinned_writes_exit_from_locked_on),
+		cmocka_unit_test(forms_with_an_immediate_name_their_msr_and_register),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,27 @@ static void what_is_refused_is_memory_as_before(void **state)
 	pw_check(&world);
 }
 
+/* Its name was that of the code which was there before. */
+static void a_page_that_comes_to_a_name_ends_it(void **state)
+{
+	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
+	struct code_names *names = &world.paging.names;
+	char name[SECPOD_CODE_NAME] = "first";
+	uint64_t gpa;
+	uint8_t gone;
+
+	(void)state;
+	assert_int_equal(come(va, 0x90, 0, &gpa), 0);
+	assert_int_equal(code_name_give(names, va, va + 2 * PAGE_SIZE, name), 0);
+	/* What is refused is no code. */
+	world.deny_code = true;
+	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), -ENOEXEC);
+	assert_true(code_name_find(names, va, name, &gone));
+	world.deny_code = false;
+	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), 0);
+	assert_false(code_name_find(names, va, name, &gone));
+}
+
 /* A list of the page that come() makes of this byte. */
 static void list(uint8_t byte, uint64_t first)
 {
@@ -198,6 +219,40 @@ static void what_is_listed_breaks_no_rule(void **state)
 	pw_check(&world);
 }
 
+/* By the build ID that the image has in its constants. */
+static void the_profile_of_the_kernel_is_chosen_with_its_image(void **state)
+{
+	enum { ID_AT = PW_TEXT_PAGES * PAGE_SIZE + 8 };
+	static struct code_profile_header file = {
+		.magic = CODE_PROFILE_MAGIC,
+		.version = CODE_PROFILE_VERSION,
+		.size = sizeof(file),
+		.text = PW_TEXT_PAGES * PAGE_SIZE,
+		.id_at = ID_AT,
+		.id = "the kernel's own ID",
+	};
+	static const uint8_t none[SHA256_BYTES];
+	const struct code_profile *profile = &world.paging.profile;
+	const char *failed;
+
+	(void)state;
+	for (int own = 0; own < 2; own++) {
+		pw_open(&world);
+		world.paging.profiled = true;
+		assert_int_equal(code_profiles_open(&world.paging.profiles, &file, sizeof(file)),
+				 0);
+		if (own)
+			memcpy(world.ram + PW_IMAGE_GPA + ID_AT, file.id, sizeof(file.id));
+		assert_int_equal(
+			paging_activate(&world.paging, &world.cpu[0], &world.swapper, 1, &failed),
+			0);
+		assert_int_equal(memcmp(profile->digest, none, sizeof(none)) != 0, own);
+		assert_int_equal(profile->begin, PW_IMAGE);
+		assert_true(code_profile_covers(profile, PW_IMAGE + ID_AT));
+		pw_close(&world);
+	}
+}
+
 /* A new table with such a leaf in it is refused as others are. */
 static void refused_code_in_a_new_table_refuses_the_table(void **state)
 {
@@ -223,8 +278,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ftrace_copies_what_the_image_has, prepare_world,
 						close_world),
 		CODE(it_is_read_only_before_it_is_judged),
+		CODE(a_page_that_comes_to_a_name_ends_it),
 		CODE(what_is_listed_breaks_no_rule),
 		CODE(refused_code_in_a_new_table_refuses_the_table),
+		cmocka_unit_test(the_profile_of_the_kernel_is_chosen_with_its_image),
 		CODE(what_is_refused_is_memory_as_before),
 	};
 

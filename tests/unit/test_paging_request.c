@@ -363,6 +363,53 @@ static void a_list_that_is_none_is_malformed(void **state)
 	assert_int_equal(pw_peek(slot), 0);
 }
 
+/* A dirty flag that a commit loses shows in the bit that the caller names, and in no other case. */
+static void a_list_saves_lost_dirty_flags(void **state)
+{
+	const uint64_t slot = pw_slot(running_process(0), USER_VA, 1), bit = 1ULL << 58;
+	const uint64_t clean = (pw_peek(slot) & PTE_ADDR) | PTE_P | PTE_RW | PTE_US | PTE_NX;
+	const uint64_t fixed = clean & ~PTE_RW, absent = clean & ~PTE_P, ad = PTE_AD;
+	const uint64_t kernel = pw_slot(world.swapper, PW_VMALLOC, 1), pages = pw_peek(kernel);
+	const struct {
+		uint64_t old, value, saved, entry;
+	} rows[] = {
+		{clean | ad, fixed, 0, fixed | PTE_A},
+		{clean | ad, fixed, bit, fixed | PTE_A | bit},
+		{clean | ad, fixed, PTE_D, fixed | ad},
+		{clean | ad, fixed | bit, bit, fixed | PTE_A | bit},
+		{clean | ad, absent, bit, absent | bit},
+		{clean | ad, absent, PTE_D, absent | PTE_D},
+		{clean | PTE_A, fixed, bit, fixed | PTE_A},
+		{clean | PTE_A, fixed, PTE_D, fixed | PTE_A},
+		{clean | ad, clean, bit, clean | ad},
+		{clean | ad, fixed | PTE_D, bit, fixed | ad},
+		{absent | ad, fixed, bit, fixed},
+	};
+
+	(void)state;
+	list = page();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(ask(SECPOD_CALL_PT_SET, slot, rows[i].old, 0, 0), 0);
+		put(0, slot | SECPOD_PT_OP_COMMIT, rows[i].value);
+		assert_int_equal(ask(SECPOD_CALL_PT_BATCH, list, 1, rows[i].saved, 0), 1);
+		if (pw_peek(slot) != rows[i].entry)
+			fail_msg("row %zu: %#lx", i, (unsigned long)pw_peek(slot));
+	}
+	/* An entry of the kernel's takes the long way. */
+	assert_int_equal(ask(SECPOD_CALL_PT_SET, kernel, pages | ad, 0, 0), 0);
+	put(0, kernel | SECPOD_PT_OP_COMMIT, pages & ~(PTE_RW | PTE_D));
+	assert_int_equal(ask(SECPOD_CALL_PT_BATCH, list, 1, bit, 0), 1);
+	assert_int_equal(pw_peek(kernel), (pages & ~(PTE_RW | PTE_D)) | PTE_A | bit);
+	assert_int_equal(malformed(), 0);
+	assert_int_equal(ask(SECPOD_CALL_PT_BATCH, list, 1, bit | PTE_D, 0), -SECPOD_EINVAL);
+	for (uint32_t i = 0; i < 64; i++) {
+		const bool good = i == 6 || (i >= 9 && i <= 11) || (i >= 52 && i <= 58);
+
+		assert_int_equal(ask(SECPOD_CALL_PT_BATCH, list, 1, 1ULL << i, 0),
+				 good ? 1 : -SECPOD_EINVAL);
+	}
+}
+
 static uint64_t target_slot;
 
 static void change_list(struct paging_world *w)
@@ -909,7 +956,7 @@ static bool is_image(void *context, uint64_t va)
 
 static void open_sites(void)
 {
-	static const struct text_code code = {read_image, write_nothing, is_image, NULL};
+	static const struct text_code code = {read_image, write_nothing, is_image, NULL, NULL};
 	const uint8_t int3 = 0xcc;
 
 	for (uint32_t i = 0; i < SITES; i++) {
@@ -988,6 +1035,7 @@ int main(void)
 		WITH_WORLD(a_list_is_carried_out_in_its_order),
 		WITH_WORLD(a_list_ends_at_its_first_error),
 		WITH_WORLD(a_list_that_is_none_is_malformed),
+		WITH_WORLD(a_list_saves_lost_dirty_flags),
 		WITH_WORLD(a_list_is_read_once),
 		WITH_WORLD(protection_takes_write_access_of_user_pages_in_the_range),
 		WITH_WORLD(protection_saves_the_dirty_flag_where_it_is_told),

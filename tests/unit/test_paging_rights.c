@@ -177,6 +177,29 @@ static void the_firmware_s_code_is_written_where_it_is_data_too(void **state)
 	assert_int_equal(leaf_at(FIRMWARE + 3 * PAGE_SIZE).rights, DATA_WITH_MBEC);
 }
 
+/* Linux has the firmware above the image as well (EFI_VA_START), by an upper table of that tree's own. */
+static void the_firmware_s_code_is_found_in_the_last_entry(void **state)
+{
+	static const struct secpod_range range = {FIRMWARE, PAGE_SIZE, SECPOD_RANGE_EFI_RT_CODE, 0};
+	static const uint64_t leaf[FIRMWARE_PAGES] = {PW_KERNEL_RW, PW_KERNEL_RW, PW_KERNEL_RW,
+						      PW_KERNEL_RW};
+	const uint64_t va = 0xffffffef00000000ULL, own = pw_frame(&world) << PAGE_SHIFT;
+	const uint64_t root[] = {world.swapper, firmware_root(leaf)};
+	const uint64_t slot = pw_slot(root[1], va, PT_LEVELS);
+	const uint64_t shared = pw_peek(slot) & PTE_ADDR;
+
+	(void)state;
+	for (uint64_t i = 0; i < PAGE_SIZE; i += sizeof(uint64_t))
+		assert_int_equal(pw_poke(&world, 0, own + i, pw_peek(shared + i)), 0);
+	assert_int_equal(pw_poke(&world, 0, slot, own | PW_KERNEL_TABLE), 0);
+	assert_int_equal(
+		pw_map(&world, 0, root[1], va, FIRMWARE | PW_KERNEL_RX, 1, PW_KERNEL_TABLE), 0);
+	world.paging.range = &range;
+	world.paging.range_count = 1;
+	assert_int_equal(paging_activate(&world.paging, &world.cpu[0], root, 2, NULL), 0);
+	assert_int_equal(leaf_at(FIRMWARE).rights, EPT_READ | EPT_EXEC);
+}
+
 static void code_that_goes_is_data_again(void **state)
 {
 	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE, page = pw_frame(&world) << PAGE_SHIFT;
@@ -218,6 +241,24 @@ static void user_mode_executes_the_vdso_and_the_kernel_does_not(void **state)
 	pw_check(&world);
 }
 
+/* Pages are large wherever rights let them be, and nowhere else. */
+static void only_mixed_regions_are_split(void **state)
+{
+	unsigned int mixed = 0;
+
+	(void)state;
+	/* The first one is split by memory types, the last one by a device's page, which is not of this table. */
+	for (uint64_t gpa = SIZE_2M; gpa < (PW_DEVICE & ~(SIZE_2M - 1)); gpa += SIZE_2M) {
+		const bool is_mixed = paging_is_mixed(&world.paging, gpa >> PAGE_SHIFT);
+
+		assert_int_equal(leaf_at(gpa).size == SIZE_4K, is_mixed);
+		assert_int_equal(paging_is_mixed(&world.paging, (gpa + SIZE_2M - 1) >> PAGE_SHIFT),
+				 is_mixed);
+		mixed += is_mixed;
+	}
+	assert_in_range(mixed, 1, PW_RAM / SIZE_2M - 1);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, open_with_mbec, close_world)
@@ -228,10 +269,13 @@ int main(void)
 		cmocka_unit_test_teardown(everything_is_executable_before_active, close_world),
 		WITH(the_kernel_executes_only_code_from_active_on),
 		WITH(large_pages_stay_large),
+		WITH(only_mixed_regions_are_split),
 		WITHOUT(without_mbec_data_stays_executable),
 		cmocka_unit_test_setup_teardown(an_activation_that_fails_takes_nothing,
 						open_inactive, close_world),
 		cmocka_unit_test_setup_teardown(the_firmware_s_code_is_written_where_it_is_data_too,
+						open_inactive, close_world),
+		cmocka_unit_test_setup_teardown(the_firmware_s_code_is_found_in_the_last_entry,
 						open_inactive, close_world),
 		WITH(code_that_goes_is_data_again),
 		WITH(an_executable_leaf_alone_executes_nothing),

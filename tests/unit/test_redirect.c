@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions that go elsewhere: those of Debian's kernels, byte by byte, and nothing else. */
+/* Functions that go elsewhere: those of Debian's kernels, byte by byte, and nothing else; calls that come back. */
 #include "secpod/text/redirect.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	return 0;
 }
 
-static const struct text_code code = {read_code, write_code, is_code, NULL};
+static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
 
 static int redirect(uint64_t va, uint64_t stub)
 {
@@ -224,6 +224,119 @@ static void a_patched_function_stays(void **state)
 	assert_int_equal(text.sites, 2);
 }
 
+/* ---- calls */
+
+static const uint8_t absent[] = {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+
+/* A site at each offset in a word, the last one over the end of a page. */
+#define SITES 9u
+
+static struct secpod_call_site calls[SITES];
+
+static void place_calls(void)
+{
+	for (uint32_t i = 0; i < SITES; i++) {
+		calls[i].linear = i < SITES - 1 ? FUNCTION + i * 33 : BEGIN + 2 * PAGE_SIZE - 3;
+		calls[i].stub = STUB + i * 16;
+		memcpy(at(calls[i].linear), absent, sizeof(absent));
+	}
+}
+
+static int rearm(uint32_t count)
+{
+	return text_rearm(&text, &code, put_code, calls, count);
+}
+
+static void a_call_takes_the_place_of_its_nop(void **state)
+{
+	static uint8_t before[sizeof(image)];
+
+	(void)state;
+	place_calls();
+	measure(PAGES);
+	memcpy(before, image, sizeof(image));
+	assert_int_equal(rearm(SITES), 0);
+	for (uint32_t i = 0; i < SITES; i++) {
+		uint8_t *site = at(calls[i].linear);
+		int32_t rel;
+
+		memcpy(&rel, site + 1, sizeof(rel));
+		assert_int_equal(site[0], 0xe8);
+		assert_int_equal(calls[i].linear + 5 + (uint64_t)(int64_t)rel, calls[i].stub);
+		assert_int_equal(site[5], 0x90);
+		assert_int_equal(verified(calls[i].linear), 0);
+		memcpy(site, absent, sizeof(absent));
+	}
+	assert_memory_equal(image, before, sizeof(image));
+	assert_int_equal(text.sites, SITES);
+}
+
+static void all_calls_come_back_or_none(void **state)
+{
+	static uint8_t before[sizeof(image)];
+
+	(void)state;
+	/* Six of the nine cross a word. */
+	for (uint32_t stores = 0; stores < SITES + 6; stores++) {
+		memset(image, 0xcc, sizeof(image));
+		place_calls();
+		memcpy(before, image, sizeof(image));
+		puts_left = stores;
+		assert_int_equal(rearm(SITES), -EIO);
+		assert_memory_equal(image, before, sizeof(image));
+		assert_int_equal(text.sites, 0);
+	}
+	puts_left = SITES + 6;
+	assert_int_equal(rearm(SITES), 0);
+}
+
+static void other_bytes_are_no_call(void **state)
+{
+	static uint8_t before[sizeof(image)];
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(absent); i++) {
+		place_calls();
+		*at(calls[3].linear + i) ^= 0x10;
+		memcpy(before, image, sizeof(image));
+		assert_int_equal(rearm(SITES), -ENOENT);
+		assert_memory_equal(image, before, sizeof(image));
+		assert_int_equal(text.sites, 0);
+	}
+	/* What is no code; a site twice. */
+	place_calls();
+	memcpy(before, image, sizeof(image));
+	calls[1].linear = BEGIN + sizeof(image) - 5;
+	assert_int_equal(rearm(2), -ENOENT);
+	calls[1].linear = UINT64_MAX - 2;
+	assert_int_equal(rearm(2), -ENOENT);
+	calls[1] = calls[0];
+	assert_int_equal(rearm(2), -ENOENT);
+	calls[1].linear = FUNCTION + 33;
+	calls[1].stub = calls[1].linear + (1ULL << 32);
+	assert_int_equal(rearm(2), -EINVAL);
+	assert_memory_equal(image, before, sizeof(image));
+	assert_int_equal(text.sites, 0);
+}
+
+static void a_patched_call_stays(void **state)
+{
+	static uint8_t before[sizeof(image)];
+
+	(void)state;
+	place_calls();
+	memcpy(before, image, sizeof(image));
+	for (uint32_t i = 0; i < sizeof(absent); i++) {
+		assert_int_equal(
+			text_store(&text, &code, calls[1].linear + i, (const uint8_t *)"\xcc", 1),
+			0);
+		assert_int_equal(rearm(2), -EBUSY);
+		assert_memory_equal(image, before, sizeof(image));
+		text_forget(&text, calls[1].linear);
+	}
+	assert_int_equal(rearm(2), 0);
+}
+
 int main(void)
 {
 #define WITH_TEXT(test) cmocka_unit_test_setup_teardown(test, open_text, close_text)
@@ -233,6 +346,10 @@ int main(void)
 		WITH_TEXT(what_differs_in_a_byte_stays),
 		WITH_TEXT(addresses_that_cannot_be),
 		WITH_TEXT(a_patched_function_stays),
+		WITH_TEXT(a_call_takes_the_place_of_its_nop),
+		WITH_TEXT(all_calls_come_back_or_none),
+		WITH_TEXT(other_bytes_are_no_call),
+		WITH_TEXT(a_patched_call_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

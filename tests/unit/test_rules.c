@@ -54,7 +54,8 @@ static const struct {
 	{36, "code-bpf", false},
 	{37, "code-probe", false},
 	{38, "page-table-pair", false},
-	{39, "code-ftrace", false},
+	{39, "code-profile", false},
+	{40, "code-ftrace", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)

@@ -273,11 +273,14 @@ static void test_records_are_shown_whole(void **state)
 		.detail = {0x80040033, 0x80050033, 0x10000, 99},
 		.insn_len = 3,
 		.insn = {0x0f, 0x22, 0xc0},
+		.code = "dummy",
+		.gone = 1,
 	};
 	assert_int_equal(run(command_log, false), STATUS_OK);
-	assert_non_null(
-		strstr(said, "#7 tsc 0 cpu 1 LOCKED cr0 deny rip 0xffffffff81000000 cr3 0 "
-			     "cpl 0 value 0x80040033 now 0x80050033 bits 0x10000 insn 0f 22 c0\n"));
+	assert_non_null(strstr(said,
+			       "#7 tsc 0 cpu 1 LOCKED cr0 deny rip 0xffffffff81000000 cr3 0 "
+			       "cpl 0 value 0x80040033 now 0x80050033 bits 0x10000 insn 0f 22 c0 "
+			       "code dummy (gone)\n"));
 	assert_int_equal(machine.records, 0);
 
 	machine.records = 1;
@@ -286,7 +289,8 @@ static void test_records_are_shown_whole(void **state)
 				  "\"rule\": \"cr0\", \"answer\": \"deny\", "
 				  "\"rip\": \"0xffffffff81000000\", \"cr3\": \"0\", \"cpl\": 0, "
 				  "\"value\": \"0x80040033\", \"now\": \"0x80050033\", "
-				  "\"bits\": \"0x10000\", \"insn\": \"0f 22 c0\"}\n");
+				  "\"bits\": \"0x10000\", \"insn\": \"0f 22 c0\", "
+				  "\"code\": \"dummy\", \"gone\": true}\n");
 }
 
 static void test_a_record_of_a_later_version_is_shown(void **state)

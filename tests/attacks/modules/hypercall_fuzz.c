@@ -10,14 +10,14 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
-#define CALLS 100000u
-/* Without SecPod each is #UD; that takes no 100,000 to see. */
+#define CALLS 50000u
+/* Without SecPod each is #UD; that takes no 50,000 to see. */
 #define CALLS_WITHOUT 100u
 #define CALL_PREFIX 0x5ec00000ul
 #define CANARY 0x5ec90d00ca4a4155ul
 #define CANARY_WORDS (PAGE_SIZE / sizeof(unsigned long))
 
-static const u16 known[] = {0, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17};
+static const u16 known[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18};
 static unsigned long readable[CANARY_WORDS] __aligned(PAGE_SIZE);
 static const unsigned long read_only[CANARY_WORDS] __aligned(PAGE_SIZE) = {CANARY};
 

@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Has instructions store system registers to secure memory: also those a hypervisor carries out itself. */
-#include "attack.h"
 #include "attack_tables.h"
+#include "operand.h"
 
 #include <linux/string.h>
-
-#define BYTES 64
 
 /* A page for what a hypervisor carries out, and one for what the CPU does by itself. */
 #define PAGES 2
 
 static u64 physical;
 static u8 *page[PAGES];
-static u8 before[PAGES][BYTES], after[PAGES][BYTES];
+static u8 before[PAGES][OPERAND_BYTES], after[PAGES][OPERAND_BYTES];
 static unsigned int faults;
-
-#define STORE(instruction, number, offset)                                          \
-	do {                                                                        \
-		unsigned int fault = 1;                                             \
-                                                                                    \
-		asm volatile(ATTACK_TRY(instruction " %[to]")                       \
-			     : [fault] "+r"(fault), [to] "+m"(page[number][offset]) \
-			     :                                                      \
-			     : "memory", "cc");                                     \
-		faults += fault;                                                    \
-	} while (0)
 
 static int attempt(void)
 {
@@ -39,16 +26,13 @@ static int attempt(void)
 		/* Under SecPod that is where it may end. */
 		if (!page[i])
 			return attack_under_secpod() ? 0 : -ENOMEM;
-		memcpy(before[i], page[i], BYTES);
+		memcpy(before[i], page[i], OPERAND_BYTES);
 	}
-	STORE("sgdt", 0, 0);
-	STORE("sidt", 0, 16);
-	STORE("sldt", 0, 32);
-	STORE("str", 0, 40);
-	STORE("smsw", 1, 0);
-	STORE("fnstcw", 1, 8);
+	faults = operand_stores(page[0]);
+	OPERAND_STORE(faults, "smsw", &page[1][0]);
+	OPERAND_STORE(faults, "fnstcw", &page[1][8]);
 	for (unsigned int i = 0; i < PAGES; i++)
-		memcpy(after[i], page[i], BYTES);
+		memcpy(after[i], page[i], OPERAND_BYTES);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/stringify.h>
 #include <linux/uaccess.h>
 #include <asm/smap.h>
 #include <asm/special_insns.h>
@@ -211,6 +212,78 @@ static int check_unpin(void)
 	return 0;
 }
 
+/* ---- calls that come back */
+
+static unsigned int calls_made;
+
+static noinline void count_call(void)
+{
+	WRITE_ONCE(calls_made, calls_made + 1);
+}
+
+/* As Linux leaves a call of nothing. */
+#define ABSENT 0x66, 0x0f, 0x1f, 0x44, 0, 0
+static const u8 absent[] = {ABSENT};
+
+/* Two of them in a row. */
+static noinline __noclone void make_calls(void)
+{
+	asm volatile(".byte " __stringify(ABSENT) ", " __stringify(ABSENT)
+		     : ASM_CALL_CONSTRAINT
+		     :
+		     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc", "memory");
+}
+
+/* The first bytes of the function are the compiler's. */
+static u64 find_calls(void)
+{
+	const u8 *code = (const u8 *)make_calls;
+
+	/* Else its end is an address of code that is not marked as a target. */
+	OPTIMIZER_HIDE_VAR(code);
+	for (unsigned int i = 0; i < 32; i++) {
+		if (!memcmp(code + i, absent, sizeof(absent)))
+			return (u64)(code + i);
+	}
+	return 0;
+}
+
+static int check_rearm(void)
+{
+	struct secpod_call_site *site = (struct secpod_call_site *)list;
+	const u64 mine = (u64)count_call, first = find_calls(), second = first + sizeof(absent);
+	const struct {
+		u64 linear, stub;
+		long result;
+	} refused[] = {
+		{second, (u64)&__request_module, -SECPOD_EINVAL}, /* no module's */
+		{second, (u64)list, -SECPOD_EINVAL},
+		{second, region, -SECPOD_EINVAL},
+		{second, 0, -SECPOD_EINVAL},
+		{second + 1, mine, -SECPOD_ENOENT},
+		{first, mine, -SECPOD_ENOENT}, /* not a second time */
+		{(u64)list, mine, -SECPOD_ENOENT},
+		{0, mine, -SECPOD_ENOENT},
+		{~0ull, mine, -SECPOD_ENOENT},
+	};
+
+	CHECK(first);
+	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
+		site[0] = (struct secpod_call_site){first, mine};
+		site[1] = (struct secpod_call_site){refused[i].linear, refused[i].stub};
+		CHECK(ask(SECPOD_CALL_REARM, __pa(site), 2) == refused[i].result);
+		/* None, where one of them cannot be. */
+		make_calls();
+		CHECK(READ_ONCE(calls_made) == 0);
+	}
+	site[1] = (struct secpod_call_site){second, mine};
+	CHECK(ask(SECPOD_CALL_REARM, __pa(site), 2) == 0);
+	make_calls();
+	CHECK(READ_ONCE(calls_made) == 2);
+	CHECK(ask(SECPOD_CALL_REARM, __pa(site), 1) == -SECPOD_ENOENT);
+	return 0;
+}
+
 /*
  * From exit to entry, and AROUND; the TSC of the emulator counts instructions. From the first RDTSC on there
  * are SHL, OR, two MOV, XOR, VMCALL and RDTSC.
@@ -334,7 +407,8 @@ static void bench(void)
 static int __init requests_init(void)
 {
 	static int (*const checks[])(void) = {check_info,  check_entries,    check_refusals,
-					      check_batch, check_protection, check_unpin};
+					      check_batch, check_protection, check_unpin,
+					      check_rearm};
 	unsigned int passed = 0;
 	int error = 0;
 
