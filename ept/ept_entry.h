@@ -48,7 +48,11 @@ _Static_assert((EPT_ENTRY_ADDRESS & (PAGE_SIZE - 1)) == 0 && EPT_ENTRY_ADDRESS >
 _Static_assert((EPT_ENTRY_LAZY & (EPT_ENTRY_ADDRESS | EPT_ENTRY_RIGHTS)) == 0, "an ignored bit");
 _Static_assert((uint64_t)MEMORY_WB << EPT_ENTRY_TYPE_SHIFT <= EPT_ENTRY_TYPE, "types fit bits 5:3");
 
-#define EPT_ENTRIES 512u
+/* Bits of an address that choose an entry of a table. Tests may have smaller tables (tests/unit/test_ept_small.c). */
+#ifndef EPT_TABLE_BITS
+#define EPT_TABLE_BITS 9u
+#endif
+#define EPT_ENTRIES (1u << EPT_TABLE_BITS)
 _Static_assert(EPT_ENTRIES * sizeof(uint64_t) == PAGE_SIZE, "a table is a page");
 
 /* Levels, by the table an entry lies in. */
@@ -56,7 +60,7 @@ enum ept_level { EPT_PT = 1, EPT_PD = 2, EPT_PDPT = 3, EPT_PML4 = 4 };
 
 static inline uint32_t ept_level_shift(uint32_t level)
 {
-	return PAGE_SHIFT + 9u * (level - 1u);
+	return PAGE_SHIFT + EPT_TABLE_BITS * (level - 1u);
 }
 
 /* Bytes that one entry of a table of this level covers. */

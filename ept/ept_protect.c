@@ -34,7 +34,7 @@ static bool rights_ok(const struct ept *ept, uint64_t rights)
 static void touched(const struct protect *p, uint32_t level, uint64_t base, uint32_t *first,
 		    uint32_t *last)
 {
-	uint64_t table_end = base + (ept_level_size(level) << 9);
+	uint64_t table_end = base + (ept_level_size(level) << EPT_TABLE_BITS);
 
 	*first = p->begin > base ? ept_level_index(p->begin, level) : 0;
 	*last = p->end < table_end ? ept_level_index(p->end - 1, level) : EPT_ENTRIES - 1;

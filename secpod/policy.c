@@ -26,16 +26,6 @@ int policy_init(struct policy *policy, const uint8_t configured[SECPOD_POLICY_MA
 	return result;
 }
 
-uint8_t policy_answer(const struct policy *policy, uint32_t rule)
-{
-	return rule < SECPOD_RULE_COUNT ? policy->answer[rule] : SECPOD_ANSWER_DENY;
-}
-
-bool policy_records(const struct policy *policy, uint32_t rule)
-{
-	return policy_answer(policy, rule) != SECPOD_ANSWER_OFF;
-}
-
 uint8_t policy_outcome(const struct policy *policy, uint32_t rule)
 {
 	const uint8_t answer = policy_answer(policy, rule);

@@ -25,10 +25,16 @@ struct policy {
 int policy_init(struct policy *policy, const uint8_t configured[SECPOD_POLICY_MAX]);
 
 /* policy_answer - the configured answer to a rule; DENY for a rule that does not exist. */
-uint8_t policy_answer(const struct policy *policy, uint32_t rule);
+static inline uint8_t policy_answer(const struct policy *policy, uint32_t rule)
+{
+	return rule < SECPOD_RULE_COUNT ? policy->answer[rule] : SECPOD_ANSWER_DENY;
+}
 
 /* policy_records - is it recorded when the rule is broken? */
-bool policy_records(const struct policy *policy, uint32_t rule);
+static inline bool policy_records(const struct policy *policy, uint32_t rule)
+{
+	return policy_answer(policy, rule) != SECPOD_ANSWER_OFF;
+}
 
 /*
  * policy_outcome - what happens when the rule is broken: SECPOD_ANSWER_LOG (it passes), DENY, or

@@ -143,13 +143,14 @@
 	X(DIRECT_MAP, "direct-map", "direct-map entries that are not linear, or execute")          \
 	X(SPECIAL_ROOT, "special-root", "changes to the trees of firmware calls and CPU start")    \
 	X(PT_STORE, "page-table-store", "stores to page tables of a form or from a place unknown") \
-	X(CODE_NEW, "code-new", "new code of modules and ftrace")                                  \
+	X(CODE_NEW, "code-new", "new code of modules, and of no known origin")                     \
 	X(CODE_STORE, "code-store", "stores to kernel code and constants, but for patches")        \
 	X(KERNEL_FETCH, "kernel-fetch", "fetches of the kernel from what is no code, seen by EPT") \
 	X(CODE_BPF, "code-bpf", "pages for code of BPF programs")                                  \
 	X(CODE_PROBE, "code-probe", "pages for code of kprobes")                                   \
 	X(PT_PAIR, "page-table-pair", "page-table isolation: roots of a pair that differ")         \
-	X(CODE_PROFILE, "code-profile", "patches that the profile of the kernel does not have")
+	X(CODE_PROFILE, "code-profile", "patches that the profile of the kernel does not have")    \
+	X(CODE_FTRACE, "code-ftrace", "trampolines of ftrace")
 
 enum secpod_rule {
 #define SECPOD_RULE_NUMBER(id, name, refuses) SECPOD_RULE_##id,
@@ -206,7 +207,8 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(CODE_BPF, "gpa", "linear", "sha256", "")              \
 	X(CODE_PROBE, "gpa", "linear", "sha256", "")            \
 	X(PT_PAIR, "slot", "new", "old", "")                    \
-	X(CODE_PROFILE, "gpa", "new", "old", "sha256")
+	X(CODE_PROFILE, "gpa", "new", "old", "sha256")          \
+	X(CODE_FTRACE, "gpa", "linear", "sha256", "")
 
 /* Answers to a rule that is broken. */
 #define SECPOD_ANSWER_OFF 0u   /* let it pass */
@@ -218,9 +220,9 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 /* Those that are asked when code comes. */
 #define SECPOD_RULE_NEW_CODE(rule)                                           \
 	((rule) == SECPOD_RULE_CODE_NEW || (rule) == SECPOD_RULE_CODE_BPF || \
-	 (rule) == SECPOD_RULE_CODE_PROBE)
+	 (rule) == SECPOD_RULE_CODE_PROBE || (rule) == SECPOD_RULE_CODE_FTRACE)
 
-/* The answer that holds unless the configuration has another: Linux loads modules, BPF and probes. */
+/* The answer that holds unless the configuration has another: Linux loads modules, BPF, probes and tracers. */
 #define SECPOD_RULE_DEFAULT(rule) \
 	(SECPOD_RULE_NEW_CODE(rule) ? SECPOD_ANSWER_LOG : SECPOD_ANSWER_DENY)
 

@@ -29,5 +29,12 @@
 /* ACTIVATE and LOCK; the result is 0 or what the hypercall refused with. */
 #define SECPOD_IOC_ACTIVATE _IO('S', 0x02)
 #define SECPOD_IOC_LOCK _IO('S', 0x03)
+/* TEXT_SITES: those behind after, count of them, at most SECPOD_TEXT_SITES_MAX; 0: there is no other. */
+struct secpod_sites {
+	uint64_t after;
+	uint64_t count;
+	struct secpod_text_site site[SECPOD_TEXT_SITES_MAX];
+};
+#define SECPOD_IOC_SITES _IOWR('S', 0x04, struct secpod_sites)
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include <linux/fs.h>
+#include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -100,6 +101,26 @@ static long give_stats(void __user *to)
 	return error;
 }
 
+static long give_sites(struct secpod_sites __user *to)
+{
+	struct secpod_text_site *site;
+	long count = -EFAULT;
+	u64 after;
+
+	BUILD_BUG_ON(sizeof(to->site) > PAGE_SIZE);
+	site = (struct secpod_text_site *)__get_free_page(GFP_KERNEL);
+	if (!site)
+		return -ENOMEM;
+	if (!get_user(after, &to->after))
+		count = secpod_call(SECPOD_CALL_TEXT_SITES, virt_to_phys(site), after,
+				    SECPOD_TEXT_SITES_MAX, 0);
+	if (count >= 0 && (put_user((u64)count, &to->count) ||
+			   copy_to_user(to->site, site, (size_t)count * sizeof(*site))))
+		count = -EFAULT;
+	free_page((unsigned long)site);
+	return count < 0 ? count : 0;
+}
+
 static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
 	switch (command) {
@@ -111,6 +132,8 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 		return secpod_call(SECPOD_CALL_ACTIVATE, 0, 0, 0, 0);
 	case SECPOD_IOC_LOCK:
 		return secpod_call(SECPOD_CALL_LOCK, 0, 0, 0, 0);
+	case SECPOD_IOC_SITES:
+		return give_sites((void __user *)argument);
 	default:
 		return -ENOTTY;
 	}

@@ -26,6 +26,7 @@ int command_status(const struct guest *guest, struct report *report, const struc
 int command_policy(const struct guest *guest, struct report *report, const struct options *options);
 int command_stats(const struct guest *guest, struct report *report, const struct options *options);
 int command_log(const struct guest *guest, struct report *report, const struct options *options);
+int command_sites(const struct guest *guest, struct report *report, const struct options *options);
 int command_lock(const struct guest *guest, struct report *report, const struct options *options);
 int command_check(const struct guest *guest, struct report *report, const struct options *options);
 int command_selftest(const struct guest *guest, struct report *report,

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest-support/include/secpod_device.h"
-
 #define CPUID_FEATURES 1u
 #define HYPERVISOR_PRESENT (1u << 31)
 
@@ -85,6 +83,11 @@ static int do_activate(void)
 static int do_lock(void)
 {
 	return control(SECPOD_IOC_LOCK, NULL);
+}
+
+static int do_sites(struct secpod_sites *sites)
+{
+	return control(SECPOD_IOC_SITES, sites);
 }
 
 static int do_log(struct secpod_record *to, size_t max, bool wait)
@@ -164,6 +167,7 @@ const struct guest this_guest = {
 	.activate = do_activate,
 	.lock = do_lock,
 	.log = do_log,
+	.sites = do_sites,
 	.rdmsr = do_rdmsr,
 	.wrmsr = do_wrmsr,
 	.vmcall_faults = do_vmcall,

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest-support/include/secpod_abi.h"
+#include "guest-support/include/secpod_device.h"
 
 struct cpuid_regs {
 	uint32_t eax, ebx, ecx, edx;
@@ -28,6 +28,8 @@ struct guest {
 	 * one. Result: records, 0 when there is none, negative errno.
 	 */
 	int (*log)(struct secpod_record *to, size_t max, bool wait);
+	/* TEXT_SITES: those behind sites->after. Result: 0, negative errno. */
+	int (*sites)(struct secpod_sites *sites);
 	/* A register of CPU 0. Result: 0, negative errno (-EIO: the CPU refused). */
 	int (*rdmsr)(uint32_t msr, uint64_t *value);
 	int (*wrmsr)(uint32_t msr, uint64_t value);

@@ -26,16 +26,9 @@ static uint32_t insn_length(const struct secpod_record *record)
 	return record->insn_len < SECPOD_RECORD_INSN ? record->insn_len : SECPOD_RECORD_INSN;
 }
 
-static void insn_text(const struct secpod_record *record, char *to)
-{
-	*to = 0;
-	for (uint32_t i = 0; i < insn_length(record); i++)
-		to += sprintf(to, "%s%02x", i ? " " : "", record->insn[i]);
-}
-
 static void show_for_people(FILE *out, const struct secpod_record *record)
 {
-	char insn[3 * SECPOD_RECORD_INSN + 1];
+	char insn[REPORT_HEX(SECPOD_RECORD_INSN)];
 
 	fprintf(out,
 		"#%" PRIu64 " tsc %" PRIu64 " cpu %u %s %s %s rip %#" PRIx64 " cr3 %#" PRIx64
@@ -47,7 +40,7 @@ static void show_for_people(FILE *out, const struct secpod_record *record)
 		if (*detail_name(record, i))
 			fprintf(out, " %s %#" PRIx64, detail_name(record, i), record->detail[i]);
 	}
-	insn_text(record, insn);
+	report_hex(insn, record->insn, insn_length(record));
 	if (*insn)
 		fprintf(out, " insn %s", insn);
 	if (record->code[0])
@@ -56,18 +49,9 @@ static void show_for_people(FILE *out, const struct secpod_record *record)
 	fputc('\n', out);
 }
 
-/* Addresses as text: JSON's numbers are exact up to 53 bits only. */
-static void report_address(struct report *report, const char *key, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%#" PRIx64, value);
-	report_text(report, key, "", text, REPORT_PLAIN);
-}
-
 static void show_json(struct report *report, const struct secpod_record *record)
 {
-	char insn[3 * SECPOD_RECORD_INSN + 1], code[SECPOD_CODE_NAME + 1];
+	char insn[REPORT_HEX(SECPOD_RECORD_INSN)], code[SECPOD_CODE_NAME + 1];
 
 	report_begin(report);
 	report_number(report, "number", "", record->seq);
@@ -83,7 +67,7 @@ static void show_json(struct report *report, const struct secpod_record *record)
 		if (*detail_name(record, i))
 			report_address(report, detail_name(record, i), record->detail[i]);
 	}
-	insn_text(record, insn);
+	report_hex(insn, record->insn, insn_length(record));
 	report_text(report, "insn", "", insn, REPORT_PLAIN);
 	snprintf(code, sizeof(code), "%.*s", (int)sizeof(record->code), record->code);
 	report_text(report, "code", "", code, REPORT_PLAIN);

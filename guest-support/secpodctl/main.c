@@ -21,6 +21,7 @@ static const struct {
 	{"log", command_log, "the audit log (-f: go on with what comes)"},
 	{"stats", command_stats, "counters (--watch[=SECONDS]: again and again)"},
 	{"policy", command_policy, "the rules and their answers"},
+	{"sites", command_sites, "where kernel code is patched"},
 	{"lock", command_lock, "lock the protection now"},
 	{"check", command_check, "what SecPod needs, and whether this machine has it"},
 	{"selftest", command_selftest, "harmless attempts at what SecPod refuses"},

@@ -83,6 +83,21 @@ void report_text(struct report *report, const char *key, const char *label, cons
 	}
 }
 
+void report_address(struct report *report, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%#" PRIx64, value);
+	report_text(report, key, "", text, REPORT_PLAIN);
+}
+
+void report_hex(char *to, const uint8_t *bytes, size_t count)
+{
+	*to = 0;
+	for (size_t i = 0; i < count; i++)
+		to += sprintf(to, "%s%02x", i ? " " : "", bytes[i]);
+}
+
 void report_number(struct report *report, const char *key, const char *label, uint64_t value)
 {
 	char text[24];

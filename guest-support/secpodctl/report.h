@@ -32,6 +32,13 @@ void report_text(struct report *report, const char *key, const char *label, cons
 void report_number(struct report *report, const char *key, const char *label, uint64_t value);
 void report_flag(struct report *report, const char *key, const char *label, bool value);
 
+/* An address, as text: JSON's numbers are exact up to 53 bits only. */
+void report_address(struct report *report, const char *key, uint64_t value);
+
+/* report_hex - count bytes, in two digits each, to to, which has room for REPORT_HEX(count). */
+#define REPORT_HEX(count) (3 * (count) + 1)
+void report_hex(char *to, const uint8_t *bytes, size_t count);
+
 /*
  * A table: titles[count] (for people) with their widths in characters, the last one's is not used.
  * Then for each row report_row(), and for each of its cells report_text(), report_number() or

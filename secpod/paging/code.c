@@ -14,26 +14,38 @@ void code_note(struct paging *paging, uint64_t frame, uint64_t va)
 	frame_note_place(&paging->frames, frame, va);
 }
 
-/* Who has code made, by what is in the page before: nothing else in the page tells it. */
-enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE };
+/* Who has code made, by what is in the page before: nothing else tells it. */
+enum origin { ORIGIN_MODULE, ORIGIN_BPF, ORIGIN_PROBE, ORIGIN_FTRACE };
 
 static const uint8_t origin_rule[] = {
 	[ORIGIN_MODULE] = SECPOD_RULE_CODE_NEW,
 	[ORIGIN_BPF] = SECPOD_RULE_CODE_BPF,
 	[ORIGIN_PROBE] = SECPOD_RULE_CODE_PROBE,
+	[ORIGIN_FTRACE] = SECPOD_RULE_CODE_FTRACE,
 };
 
-/*
- * BPF has pages of INT3 that programs are written to later (bpf_prog_pack), kprobes pages of nothing for the
- * instructions they have moved (alloc_insn_page). What modules and ftrace bring is complete.
- */
-static enum origin origin_of(const uint64_t *page)
+static bool is_trampoline(const struct paging *paging, struct paging_cpu *cpu)
 {
+	for (uint32_t i = 0; i < paging->trampolines; i++) {
+		if (!guest_read(paging->trampoline[i], cpu->room, TRAMPOLINE_BYTES) &&
+		    trampoline_is_copy((const uint8_t *)cpu->code, cpu->room))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Of cpu->code. BPF has pages of INT3 that programs are written to later (bpf_prog_pack), kprobes pages of nothing for
+ * the instructions they have moved (alloc_insn_page). What modules and ftrace bring is complete.
+ */
+static enum origin origin_of(const struct paging *paging, struct paging_cpu *cpu)
+{
+	const uint64_t *page = cpu->code;
 	const uint64_t int3 = 0xccccccccccccccccULL;
 
 	for (uint32_t i = 1; i < PT_ENTRIES; i++) {
 		if (page[i] != page[0])
-			return ORIGIN_MODULE;
+			return is_trampoline(paging, cpu) ? ORIGIN_FTRACE : ORIGIN_MODULE;
 	}
 	if (page[0] == int3)
 		return ORIGIN_BPF;
@@ -61,6 +73,27 @@ static bool is_fluid(enum origin origin)
 	return origin == ORIGIN_BPF || origin == ORIGIN_PROBE;
 }
 
+/* The functions that ftrace makes its trampolines of, where they lie in the page of the image in cpu->code. */
+static void note_trampolines(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
+{
+	const uint8_t *page = (const uint8_t *)cpu->code;
+	const uint64_t gpa = frame << PAGE_SHIFT;
+
+	for (uint32_t at = 0; at < PAGE_SIZE; at += TRAMPOLINE_ALIGN) {
+		const uint8_t *code = page + at;
+
+		if (at + TRAMPOLINE_HEAD > PAGE_SIZE) {
+			if (guest_read(gpa + at, cpu->room, TRAMPOLINE_HEAD))
+				return;
+			code = cpu->room;
+		}
+		if (trampoline_is_source(code) && paging->trampolines < PAGING_TRAMPOLINES &&
+		    frame_word_type(frame_read(&paging->frames, (gpa + at + TRAMPOLINE_BYTES - 1) >>
+									PAGE_SHIFT)) == FRAME_CODE)
+			paging->trampoline[paging->trampolines++] = gpa + at;
+	}
+}
+
 int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t frame)
 {
 	int error;
@@ -68,7 +101,7 @@ int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t fram
 	if (frame_type(&paging->frames, frame) != FRAME_CODE_DYN)
 		return 0;
 	error = guest_read(frame << PAGE_SHIFT, cpu->code, PAGE_SIZE);
-	if (!error && (is_begun(cpu->code) || is_fluid(origin_of(cpu->code))))
+	if (!error && (is_begun(cpu->code) || is_fluid(origin_of(paging, cpu))))
 		frame_mark(&paging->frames, frame, FRAME_FLUID);
 	return error;
 }
@@ -81,9 +114,11 @@ static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	if (frame_type(&paging->frames, gpa >> PAGE_SHIFT) != FRAME_CODE)
 		return 0;
 	error = guest_read(gpa, cpu->code, PAGE_SIZE);
-	if (!error)
-		text_measure(&paging->text, va, cpu->code);
-	return error;
+	if (error)
+		return error;
+	text_measure(&paging->text, va, cpu->code);
+	note_trampolines(paging, cpu, gpa >> PAGE_SHIFT);
+	return 0;
 }
 
 /* Of the image, which lies in one piece. */
@@ -127,7 +162,7 @@ static int examine(struct paging *paging, struct paging_cpu *cpu, uint64_t frame
 
 	if (error)
 		return error;
-	origin = origin_of(cpu->code);
+	origin = origin_of(paging, cpu);
 	rule = origin_rule[origin];
 	if (!is_listed(paging, cpu, rule)) {
 		sha256(cpu->code, PAGE_SIZE, digest);

@@ -41,6 +41,7 @@
 #include "secpod/text/code_name.h"
 #include "secpod/text/code_profile.h"
 #include "secpod/text/text.h"
+#include "secpod/text/trampoline.h"
 #include "vmm/handoff.h"
 
 struct paging_cpu;
@@ -48,8 +49,7 @@ struct paging_cpu;
 struct paging_ops {
 	/*
 	 * A rule (SECPOD_RULE_*) is broken by entry slot (gpa) going from old to next: record it as
-	 * policy says. Result: true when it is to be refused. New code (CODE_NEW, CODE_BPF,
-	 * CODE_PROBE): slot is its gpa, next its linear address, old the first 8 bytes of its
+	 * policy says. Result: true when it is to be refused. New code (SECPOD_RULE_NEW_CODE()): slot is its gpa, next its linear address, old the first 8 bytes of its
 	 * SHA-256.
 	 */
 	bool (*refuse)(void *context, uint8_t rule, uint64_t slot, uint64_t old, uint64_t next);
@@ -85,6 +85,8 @@ struct paging_cpu {
  * image: judge.c.
  */
 #define PAGING_RANGES 2u
+/* Linux has two functions that ftrace copies. */
+#define PAGING_TRAMPOLINES 4u
 struct paging_range {
 	uint64_t begin; /* linear */
 	uint64_t end;
@@ -144,6 +146,9 @@ struct paging {
 
 	struct text text; /* what is in the frames of code */
 	struct code_names names;
+	/* What ftrace makes its trampolines of, where it lies (gpa): found at ACTIVATE, in the image. */
+	uint64_t trampoline[PAGING_TRAMPOLINES];
+	uint32_t trampolines;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
 	struct code_profiles profiles;

@@ -219,8 +219,7 @@ static bool refuse(void *context, uint8_t rule, uint64_t slot, uint64_t old, uin
 	(void)old;
 	(void)next;
 	/* Code that comes is let in, and is on record. */
-	if (rule == SECPOD_RULE_CODE_NEW || rule == SECPOD_RULE_CODE_BPF ||
-	    rule == SECPOD_RULE_CODE_PROBE)
+	if (SECPOD_RULE_NEW_CODE(rule))
 		return false;
 	__atomic_fetch_or(&model.broken, 1ULL << rule, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&model.world.refusals[rule], 1u, __ATOMIC_RELAXED);

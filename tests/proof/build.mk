@@ -30,6 +30,14 @@ proof_bounds_judge := --unwind 4 --unwindset ask.0:24
 proof_ept_split := ept/ept_tables.c
 proof_bounds_ept_split := --object-bits 12 --unwind 3 --unwindset ept_split.0:513,is_split_of.0:513
 
+# A root has at most three entries; an exchange is asked about twice when policy lets pass what differs.
+proof_pair := secpod/paging/pair.c secpod/paging/judge.c
+proof_bounds_pair := --unwind 5
+
+# Tables are read by 64 entries.
+proof_lock := secpod/paging/lock.c
+proof_bounds_lock := --object-bits 12 --unwind 9 --unwindset judge_chunk.0:65
+
 # 17 forms.
 proof_patch := secpod/text/patch.c
 proof_bounds_patch := --unwind 19

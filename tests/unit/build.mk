@@ -24,6 +24,7 @@ unit_mtrr := $(unit_ept_sources)
 unit_page_pool := vmm/page_pool.c
 unit_ept_map := $(unit_ept_sources)
 unit_ept_protect := $(unit_ept_sources)
+unit_ept_small :=
 unit_ept_lazy := $(unit_ept_sources)
 unit_ept_types := $(unit_ept_sources)
 unit_ept_ordinary := $(unit_ept_sources)
@@ -54,7 +55,7 @@ unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock pair \
-	request shown) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/code_list.c secpod/text/code_name.c \
+	request shown) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
 	secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
@@ -77,6 +78,7 @@ unit_sha256 := secpod/text/sha256.c
 unit_code_name := secpod/text/code_name.c vmm/page_pool.c
 unit_code_profile := secpod/text/code_profile.c secpod/text/sha256.c
 unit_code_list := secpod/text/code_list.c secpod/text/sha256.c
+unit_trampoline := secpod/text/trampoline.c
 unit_patch := secpod/text/patch.c
 unit_kernel_text := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c vmm/page_pool.c \
 	tests/unit/text_world.c
@@ -88,7 +90,7 @@ unit_store_zydis := vmx/store_decode.c tests/unit/store_zydis.c
 unit_libs_store_zydis := -lZydis
 unit_store_emulate := $(unit_store_sources)
 unit_store_host := $(unit_store_sources) tests/unit/store_cpu.c
-unit_secpodctl := $(patsubst %,guest-support/secpodctl/%.c,common guest report status log check selftest)
+unit_secpodctl := $(patsubst %,guest-support/secpodctl/%.c,common guest report status log sites check selftest)
 unit_config := boot/config.c boot/text.c
 unit_device_path := boot/device_path.c boot/text.c
 unit_elf := boot/elf.c

@@ -279,16 +279,21 @@ void pw_close(struct paging_world *world)
 	paging_world = NULL;
 }
 
-void pw_start(struct paging_world *world)
+void pw_activate(struct paging_world *world)
 {
 	const char *failed = NULL;
 
-	pw_open(world);
 	assert_int_equal(
 		paging_activate(&world->paging, &world->cpu[0], &world->swapper, 1, &failed), 0);
 	assert_null(failed);
 	assert_int_equal(paging_lock(&world->paging), 0);
 	assert_int_equal(pw_load(world, 0, world->swapper), 0);
+}
+
+void pw_start(struct paging_world *world)
+{
+	pw_open(world);
+	pw_activate(world);
 }
 
 uint64_t pw_process(struct paging_world *world)

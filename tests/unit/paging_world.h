@@ -71,7 +71,8 @@ extern struct paging_world *paging_world;
 void pw_open(struct paging_world *world);
 void pw_close(struct paging_world *world);
 
-/* pw_start - pw_open(), activate on the kernel's root, lock, root loaded on CPU 0. */
+/* pw_activate - activate on the kernel's root, lock, root loaded on CPU 0. pw_start - pw_open() and that. */
+void pw_activate(struct paging_world *world);
 void pw_start(struct paging_world *world);
 
 /* pw_frame - a zeroed frame of the guest's; its number. */

@@ -7,11 +7,18 @@
 
 static struct paging_world world;
 
-static int open_world(void **state)
+static int prepare_world(void **state)
 {
 	(void)state;
 	world.mbec = true;
-	pw_start(&world);
+	pw_open(&world);
+	return 0;
+}
+
+static int open_world(void **state)
+{
+	(void)prepare_world(state);
+	pw_activate(&world);
 	return 0;
 }
 
@@ -83,6 +90,47 @@ static void each_origin_has_its_rule(void **state)
 		assert_int_equal(frame_word_place(word_at(gpa)), va);
 		pw_check(&world);
 	}
+}
+
+/* sub $0xa8, %rsp; mov %rax, 0x50(%rsp); mov %rcx, 0x58(%rsp); mov X(%rip), %rdx; call X; jmp X */
+static const uint8_t caller[] = {
+	0x48, 0x81, 0xec, 0xa8, 0, 0, 0, 0x48, 0x89, 0x44, 0x24, 0x50, 0x48, 0x89, 0x4c, 0x24, 0x58,
+	0x48, 0x8b, 0x15, 1,	2, 3, 4, 0xe8, 1,    2,	   3,	 4,    0xe9, 1,	   2,	 3,    4};
+#define CALLER_LOAD 17u
+
+/* At the last place of a page where a function can begin, and as the last one of the image that is too near its end. */
+static void ftrace_copies_what_the_image_has(void **state)
+{
+	const uint64_t place = 2 * PAGE_SIZE - TRAMPOLINE_ALIGN;
+	const uint64_t last = PW_TEXT_PAGES * PAGE_SIZE - TRAMPOLINE_BYTES + TRAMPOLINE_ALIGN;
+	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
+	const uint32_t to_pointer = sizeof(caller) - CALLER_LOAD - 7;
+	uint8_t page[PAGE_SIZE] = {0};
+	uint64_t gpa = pw_frame(&world) << PAGE_SHIFT;
+
+	(void)state;
+	memcpy(world.ram + PW_IMAGE_GPA + place, caller, sizeof(caller));
+	memcpy(world.ram + PW_IMAGE_GPA + last, caller, sizeof(caller));
+	pw_activate(&world);
+	assert_int_equal(world.paging.trampolines, 1);
+	assert_int_equal(world.paging.trampoline[0], PW_IMAGE_GPA + place);
+
+	memcpy(page, caller, sizeof(caller));
+	memcpy(page + CALLER_LOAD + 3, &to_pointer, sizeof(to_pointer));
+	memcpy(world.ram + gpa, page, sizeof(page));
+	assert_int_equal(
+		pw_map(&world, 0, world.swapper, va, gpa | PW_KERNEL_RX, 1, PW_KERNEL_TABLE), 0);
+	assert_int_equal(world.last_rule, SECPOD_RULE_CODE_FTRACE);
+	assert_false(word_at(gpa) & FRAME_FLUID);
+
+	gpa = pw_frame(&world) << PAGE_SHIFT;
+	page[0] ^= 1;
+	memcpy(world.ram + gpa, page, sizeof(page));
+	assert_int_equal(pw_map(&world, 0, world.swapper, va + PAGE_SIZE, gpa | PW_KERNEL_RX, 1,
+				PW_KERNEL_TABLE),
+			 0);
+	assert_int_equal(world.last_rule, SECPOD_RULE_CODE_NEW);
+	pw_check(&world);
 }
 
 /* It is read-only, and no CPU can write it any more, when it is asked whether it may be code. */
@@ -227,6 +275,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CODE(the_image_is_measured_where_it_is_executed),
 		CODE(each_origin_has_its_rule),
+		cmocka_unit_test_setup_teardown(ftrace_copies_what_the_image_has, prepare_world,
+						close_world),
 		CODE(it_is_read_only_before_it_is_judged),
 		CODE(a_page_that_comes_to_a_name_ends_it),
 		CODE(what_is_listed_breaks_no_rule),

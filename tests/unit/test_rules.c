@@ -55,6 +55,7 @@ static const struct {
 	{37, "code-probe", false},
 	{38, "page-table-pair", false},
 	{39, "code-profile", false},
+	{40, "code-ftrace", false},
 };
 
 static void numbers_and_names_are_the_published_ones(void **state)

@@ -25,8 +25,10 @@ static struct {
 	uint32_t locks;
 	struct secpod_stats stats;
 	struct secpod_record record;
-	int records; /* of the log, all alike */
-	int msrs;    /* what reading any other than the known ones answers */
+	int records;	   /* of the log, all alike */
+	uint32_t features; /* of INFO */
+	uint64_t sites;	   /* numbers 2, 4, ... up to that */
+	int msrs;	   /* what reading any other than the known ones answers */
 	uint64_t msr_value;
 } machine;
 
@@ -53,6 +55,7 @@ static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 static int fake_info(struct secpod_info *info)
 {
 	*info = (struct secpod_info){
+		.features = machine.features,
 		.rule_count = SECPOD_RULE_COUNT,
 		/* Rule 0: log; rule 32: panic; all others off. */
 		.policy = {SECPOD_ANSWER_LOG, SECPOD_ANSWER_PANIC},
@@ -92,6 +95,26 @@ static int fake_log(struct secpod_record *to, size_t max, bool wait)
 	return machine.device ? machine.device : given;
 }
 
+static int fake_sites(struct secpod_sites *sites)
+{
+	static const uint8_t original[] = {0x0f, 0x1f, 0x44};
+
+	sites->count = 0;
+	for (uint64_t at = sites->after + 2;
+	     at <= machine.sites && sites->count < SECPOD_TEXT_SITES_MAX; at += 2) {
+		struct secpod_text_site *site = &sites->site[sites->count++];
+
+		*site = (struct secpod_text_site){
+			.number = at,
+			.linear = 0xffffffff81000000 + at,
+			.length = sizeof(original),
+			.state = (uint8_t)at,
+		};
+		memcpy(site->original, original, sizeof(original));
+	}
+	return machine.device;
+}
+
 static int fake_rdmsr(uint32_t msr, uint64_t *value)
 {
 	*value = msr == 0xc0000083 ? machine.cstar : machine.msr_value;
@@ -120,8 +143,8 @@ static bool fake_exists(const char *path)
 }
 
 static const struct guest guest = {
-	fake_cpuid, fake_info,	fake_stats, fake_activate, fake_lock,
-	fake_log,   fake_rdmsr, fake_wrmsr, fake_vmcall,   fake_exists,
+	fake_cpuid, fake_info,	fake_stats, fake_activate, fake_lock,	fake_log,
+	fake_sites, fake_rdmsr, fake_wrmsr, fake_vmcall,   fake_exists,
 };
 
 static char *said;
@@ -151,6 +174,7 @@ static int fresh_machine(void **state)
 	machine.uefi = true;
 	machine.cstar = 0xffffffff81000000;
 	machine.msrs = -EIO;
+	machine.features = SECPOD_FEATURE_PAGING;
 	return 0;
 }
 
@@ -196,6 +220,7 @@ static void test_without_device_the_others_say_so(void **state)
 	assert_int_equal(run(command_stats, false), STATUS_NO_DEVICE);
 	assert_int_equal(run(command_policy, false), STATUS_NO_DEVICE);
 	assert_int_equal(run(command_log, false), STATUS_NO_DEVICE);
+	assert_int_equal(run(command_sites, false), STATUS_NO_DEVICE);
 	assert_int_equal(run(command_lock, false), STATUS_NO_DEVICE);
 	machine.device = -EIO;
 	assert_int_equal(run(command_stats, false), STATUS_FAILED);
@@ -203,6 +228,7 @@ static void test_without_device_the_others_say_so(void **state)
 	assert_int_equal(run(command_stats, false), STATUS_ABSENT);
 	assert_int_equal(run(command_policy, false), STATUS_ABSENT);
 	assert_int_equal(run(command_log, false), STATUS_ABSENT);
+	assert_int_equal(run(command_sites, false), STATUS_ABSENT);
 	assert_int_equal(run(command_lock, false), STATUS_ABSENT);
 	assert_int_equal(run(command_selftest, false), STATUS_ABSENT);
 }
@@ -274,6 +300,44 @@ static void test_a_record_of_a_later_version_is_shown(void **state)
 	machine.record = (struct secpod_record){.rule = 250, .answer = 9, .insn_len = 255};
 	assert_int_equal(run(command_log, false), STATUS_OK);
 	assert_non_null(strstr(said, "unknown unknown"));
+}
+
+static void test_sites_are_listed(void **state)
+{
+	(void)state;
+	assert_int_equal(run(command_sites, false), STATUS_OK);
+	assert_string_equal(said, "");
+	machine.sites = 4;
+	assert_int_equal(run(command_sites, false), STATUS_OK);
+	assert_string_equal(said, "0xffffffff81000002  original  0f 1f 44\n"
+				  "0xffffffff81000004  jump      0f 1f 44\n");
+	assert_int_equal(run(command_sites, true), STATUS_OK);
+	assert_non_null(strstr(said, "{\"number\": 4, \"linear\": \"0xffffffff81000004\", "
+				     "\"state\": \"jump\", \"original\": \"0f 1f 44\"}\n"));
+}
+
+static void test_sites_are_listed_to_the_last_one(void **state)
+{
+	const uint64_t sites = 3 * SECPOD_TEXT_SITES_MAX;
+	uint64_t lines = 0;
+
+	(void)state;
+	machine.sites = 2 * sites;
+	assert_int_equal(run(command_sites, false), STATUS_OK);
+	for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
+		lines++;
+	assert_int_equal(lines, sites);
+	/* A state of a later version. */
+	assert_non_null(strstr(said, "unknown"));
+}
+
+static void test_sites_need_delegation(void **state)
+{
+	(void)state;
+	machine.features = 0;
+	machine.sites = 2;
+	assert_int_equal(run(command_sites, false), STATUS_FAILED);
+	assert_string_equal(said, "");
 }
 
 static void test_stats_name_the_rules_that_were_broken(void **state)
@@ -367,6 +431,10 @@ int main(void)
 						forget),
 		cmocka_unit_test_setup_teardown(test_a_record_of_a_later_version_is_shown,
 						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_sites_are_listed, fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_sites_are_listed_to_the_last_one,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_sites_need_delegation, fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_stats_name_the_rules_that_were_broken,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_check_finds_what_is_missing, fresh_machine,
