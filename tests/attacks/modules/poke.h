@@ -7,7 +7,7 @@
 
 #include <linux/pgtable.h>
 #include <linux/sched.h>
-#include <linux/vmalloc.h>
+#include <asm/pgtable_types.h>
 
 /* What the kernel patches with: a root, an address below it, and the entry for that. */
 struct poke {
@@ -38,7 +38,7 @@ static inline int poke_find(struct poke *poke)
 	return 0;
 }
 
-/* write() stores len bytes; of a module's text: to is where that is now. It may not return. */
+/* write() stores len bytes of the text; to is where that is now. It may not return. */
 static inline void poke_store(const struct poke *poke, const u8 *text, const void *from, size_t len,
 			      void *(*write)(void *to, const void *from, size_t len))
 {
@@ -46,7 +46,8 @@ static inline void poke_store(const struct poke *poke, const u8 *text, const voi
 	unsigned long flags, cr3;
 
 	local_irq_save(flags);
-	WRITE_ONCE(*poke->entry, pfn_pte(vmalloc_to_pfn(text), protection));
+	WRITE_ONCE(*poke->entry,
+		   pfn_pte(slow_virt_to_phys((void *)text) >> PAGE_SHIFT, protection));
 	cr3 = attack_read_cr3();
 	attack_write_cr3(poke->root);
 	write((void *)(poke->address + offset_in_page(text)), from, len);
