@@ -24,8 +24,16 @@ build/guest-support/%/secpod.ko: $(MODULE_SOURCES) guest-support/build.mk build/
 	@! grep -iE 'warning: |error: ' $(@D)/log | grep -v 'the compiler differs'
 	@strip -g -o $@ $(@D)/module/secpod.ko
 
+# What the module has to know of its kernel (docs/guest-support.md).
+GUEST_BRACKETS := $(foreach kernel,$(MODULE_KERNELS),build/guest-support/$(kernel).brackets)
+
+build/guest-support/%.brackets: build/kernels/%/vmlinuz $(wildcard guest-support/profile/*)
+	@mkdir -p $(@D)
+	python3 -B guest-support/profile/secpod-profile brackets $< >$@.new
+	@mv $@.new $@
+
 .PHONY: module
-module: $(GUEST_MODULES)
+module: $(GUEST_MODULES) $(GUEST_BRACKETS)
 
 # ---- the profiles of these kernels: build/profile/VERSION/code.profile
 
@@ -58,7 +66,7 @@ secpodctl: build/guest-support/secpodctl/secpodctl
 -include $(SECPODCTL_OBJECTS:.o=.d)
 
 # What the tests in the emulator need of all that.
-SUPPORT_PARTS := $(GUEST_MODULES) build/tests/linux/initramfs-support.cpio.gz
+SUPPORT_PARTS := $(GUEST_MODULES) $(GUEST_BRACKETS) build/tests/linux/initramfs-support.cpio.gz
 
 # ---- Debian packages: build/deb
 

@@ -28,8 +28,12 @@ SUPPORTED = (("6.1", 1), ("6.12", 2))
 # What stands for the secure space where there is none: kept from the kernel, as firmware would.
 SPARE_BASE = 0x20000000
 SPARE_SIZE = 0x200000
+# All lines of the runner are shown.
+APPEND_LINES = "printk.devkmsg=on"
+# The clock of the emulator.
+APPEND_CLOCK = "tsc_early_khz=100000"
 # pti=off: user pages can then be run from CPL 0, but for SMEP; so that SMEP is what is tested.
-APPEND = "pti=off printk.devkmsg=on tsc_early_khz=100000"
+APPEND = "pti=off %s %s" % (APPEND_LINES, APPEND_CLOCK)
 # nokaslr: the kernel's place is chosen before memmap= is looked at.
 APPEND_SPARE = "nokaslr memmap=%#x$%#x secpod.spare=%#x,%#x" % (SPARE_SIZE, SPARE_BASE, SPARE_BASE, SPARE_SIZE)
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "ept/mtrr_regs.h"
 #include "vmm/addr.h"
 
 int secure_space_init(struct secure_space *space, struct page_pool *pool, uint64_t base,
@@ -38,4 +39,13 @@ enum secure_answer secure_space_access(struct secure_space *space, struct ept *e
 	*record = !__atomic_exchange_n(&space->seen[(gpa - space->base) >> PAGE_SHIFT], 1,
 				       __ATOMIC_RELAXED);
 	return SECURE_RETRY;
+}
+
+bool secure_space_retyped(const struct secure_space *space, const struct mtrr_state *mtrr)
+{
+	const uint64_t end = space->base + space->size;
+	enum memory_type type;
+
+	return (mtrr->def_type & MTRR_DEF_TYPE_E) &&
+	       (mtrr_uniform_end(mtrr, space->base, end, &type) != end || type != MEMORY_WB);
 }

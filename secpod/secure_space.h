@@ -58,4 +58,10 @@ int secure_space_hide(const struct secure_space *space, struct ept *ept);
 enum secure_answer secure_space_access(struct secure_space *space, struct ept *ept, uint64_t gpa,
 				       uint32_t access, bool *record);
 
+/*
+ * secure_space_retyped - would some of it not be write-back with these MTRRs? While they are disabled, on the way to a new
+ * setting, it is uncached as all memory is, and that is not asked: it is when they are enabled again.
+ */
+bool secure_space_retyped(const struct secure_space *space, const struct mtrr_state *mtrr);
+
 #endif

@@ -159,3 +159,22 @@ bool xcr0_write_ok(uint32_t index, uint64_t value, uint64_t supported)
 	}
 	return true;
 }
+
+bool pat_write_ok(uint64_t value)
+{
+	for (unsigned int shift = 0; shift < 64; shift += 8) {
+		const uint8_t type = (uint8_t)(value >> shift);
+
+		if (type == 2 || type == 3 || type > 7)
+			return false;
+	}
+	return true;
+}
+
+int efer_write(uint64_t cr0, uint64_t present, uint64_t value, uint64_t *result)
+{
+	if ((cr0 & CR0_PG) && ((value ^ present) & EFER_LME))
+		return -EPERM;
+	*result = (value & ~EFER_LMA) | (present & EFER_LMA);
+	return 0;
+}

@@ -96,4 +96,13 @@ bool pdpte_valid(uint64_t pdpte, uint32_t physical_bits);
  */
 bool xcr0_write_ok(uint32_t index, uint64_t value, uint64_t supported);
 
+/* pat_write_ok - SDM "IA32_PAT MSR": each of eight bytes is a memory type. False: #GP(0). */
+bool pat_write_ok(uint64_t value);
+
+/*
+ * efer_write - WRMSR to IA32_EFER, which is now present; cr0 as the guest sees it. Reserved bits are the register
+ * policy's to refuse. Result: 0 and *result, with LMA as it is; or -EPERM: #GP(0), LME changes under paging.
+ */
+int efer_write(uint64_t cr0, uint64_t present, uint64_t value, uint64_t *result);
+
 #endif

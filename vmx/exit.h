@@ -45,6 +45,9 @@ void exit_rdmsr(struct vcpu *vcpu);
 void exit_wrmsr(struct vcpu *vcpu);
 void exit_rdmsr_imm(struct vcpu *vcpu);
 void exit_wrmsrns_imm(struct vcpu *vcpu);
+/* exit_mtrr.c */
+/* exit_write_mtrr - a WRMSR to an MTRR of this CPU. Result: 0; negative errno: #GP(0). */
+int exit_write_mtrr(const struct vcpu *vcpu, uint32_t msr, uint64_t value);
 /* exit_vmcall.c */
 void exit_vmcall(struct vcpu *vcpu);
 /* exit_vmcall_init - once: what hypercalls reach. */

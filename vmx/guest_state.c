@@ -70,28 +70,11 @@ size_t guest_insn(const struct vcpu *vcpu, uint8_t to[GUEST_INSN_BYTES], size_t 
 	return guest_insn_fetch(&paging, &looking, rip, to, size, gpa);
 }
 
-static bool pat_ok(uint64_t pat)
-{
-	for (unsigned int i = 0; i < 8; i++) {
-		uint8_t type = (uint8_t)(pat >> 8 * i);
-
-		if (type == 2 || type == 3 || type > 7)
-			return false;
-	}
-	return true;
-}
-
-/* 32 bits are there, as on the CPU. */
-static bool sysenter_cs_ok(uint64_t value)
+/* IA32_SYSENTER_CS: 32 bits are there, as on the CPU. IA32_EFER: guest_msr_write() asks for itself. */
+static bool any_value_ok(uint64_t value)
 {
 	(void)value;
 	return true;
-}
-
-/* Reserved bits are the policy's; LME cannot change under paging, LMA not at all. */
-static bool efer_ok(uint64_t value)
-{
-	return !((value ^ vmread(VMCS_GUEST_EFER)) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG);
 }
 
 /* Which bits there are depends on the model: the CPU is asked. Root mode runs with the register 0. */
@@ -108,10 +91,10 @@ static const struct {
 	uint32_t field;
 	bool (*ok)(uint64_t value);
 } vmcs_msrs[] = {
-	{MSR_EFER, VMCS_GUEST_EFER, efer_ok},
-	{MSR_PAT, VMCS_GUEST_PAT, pat_ok},
+	{MSR_EFER, VMCS_GUEST_EFER, any_value_ok},
+	{MSR_PAT, VMCS_GUEST_PAT, pat_write_ok},
 	{MSR_DEBUGCTL, VMCS_GUEST_DEBUGCTL, debugctl_ok},
-	{MSR_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS, sysenter_cs_ok},
+	{MSR_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS, any_value_ok},
 	{MSR_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP, gva_canonical},
 	{MSR_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP, gva_canonical},
 };
@@ -134,10 +117,10 @@ int guest_msr_write(uint32_t msr, uint64_t value)
 	for (size_t i = 0; i < VMCS_MSR_COUNT; i++) {
 		if (vmcs_msrs[i].msr != msr)
 			continue;
-		if (!vmcs_msrs[i].ok(value))
+		if (!vmcs_msrs[i].ok(value) ||
+		    (msr == MSR_EFER &&
+		     efer_write(vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_EFER), value, &value)))
 			return -EFAULT;
-		if (msr == MSR_EFER)
-			value = (value & ~EFER_LMA) | (vmread(VMCS_GUEST_EFER) & EFER_LMA);
 		vmwrite(vmcs_msrs[i].field, value);
 		return 0;
 	}

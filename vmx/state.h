@@ -24,8 +24,8 @@
 /* The guest's one VPID: TLBs are per logical processor, so all vCPUs may share it. */
 #define VMX_GUEST_VPID 1u
 
-/* vmx_mtrr_start - MTRRs as they are when the first CPU is launched (exit_msr.c follows them from there). */
-void vmx_mtrr_start(const struct mtrr_state *initial);
+/* vmx_mtrr_start - MTRRs as they are when the first CPU is launched (exit_mtrr.c follows them from there). */
+void vmx_mtrr_start(struct mtrr_state *initial);
 
 struct vmx_state {
 	const struct secpod_handoff *handoff;

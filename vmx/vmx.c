@@ -104,19 +104,6 @@ int vmx_check_cpu(bool several_cpus, char *reason, size_t size)
 	return 0;
 }
 
-/* Each register that IA32_MTRRCAP says is there; which those are the decoder knows. */
-static void read_mtrrs(struct mtrr_state *mtrr)
-{
-	*mtrr = (struct mtrr_state){.physical_bits = vmx.physical_bits};
-	mtrr->cap = rdmsr(MSR_MTRRCAP);
-	for (uint32_t msr = MSR_MTRR_PHYSBASE0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
-		uint64_t *slot = mtrr_msr_slot(mtrr, msr);
-
-		if (slot)
-			*slot = rdmsr(msr);
-	}
-}
-
 static int init_vcpus(struct page_pool *pool)
 {
 	for (uint32_t i = 0; i < vmx.handoff->cpu_count; i++) {
@@ -156,7 +143,6 @@ static int init_ept(struct page_pool *pool)
 	struct mtrr_state mtrr;
 	int error;
 
-	read_mtrrs(&mtrr);
 	vmx_mtrr_start(&mtrr);
 	error = ept_init(&vmx.ept, pool, &features, &mtrr, vmx.handoff->ram_top);
 	if (error)

@@ -39,14 +39,7 @@ absent:
 
 long secpod_call(u32 number, u64 a, u64 b, u64 c, u64 d)
 {
-	register u64 r10 __asm__("r10") = d;
-	long result = (long)(SECPOD_HYPERCALL | number);
-
-	__asm__ volatile("vmcall"
-			 : "+a"(result)
-			 : "D"(a), "S"(b), "d"(c), "r"(r10)
-			 : "memory", "cc");
-	return result;
+	return secpod_ask(number, a, b, c, d);
 }
 
 /* A structure of the ABI by way of a buffer that the monitor can be told the address of. */

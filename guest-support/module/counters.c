@@ -36,9 +36,15 @@ static ssize_t redirected_show(struct kobject *kobject, struct kobj_attribute *a
 	return sysfs_emit(to, "%u\n", redirect_count());
 }
 
+static ssize_t rearmed_show(struct kobject *kobject, struct kobj_attribute *attribute, char *to)
+{
+	return sysfs_emit(to, "%u\n", lazy_count());
+}
+
 static struct kobj_attribute version_attribute = __ATTR_RO(version);
 static struct kobj_attribute phase_attribute = __ATTR_RO(phase);
 static struct kobj_attribute redirected_attribute = __ATTR_RO(redirected);
+static struct kobj_attribute rearmed_attribute = __ATTR_RO(rearmed);
 
 /* One number of STATS. */
 struct counter {
@@ -107,6 +113,8 @@ int counters_start(void)
 		error = sysfs_create_file(top, &phase_attribute.attr);
 	if (!error)
 		error = sysfs_create_file(top, &redirected_attribute.attr);
+	if (!error)
+		error = sysfs_create_file(top, &rearmed_attribute.attr);
 	if (!error)
 		error = add_counters(top, counters, ARRAY_SIZE(counters));
 	if (!error)

@@ -29,13 +29,6 @@ static bool wrprotect = true;
 module_param(wrprotect, bool, 0444);
 MODULE_PARM_DESC(wrprotect, "take write access from a range at once at fork (default yes)");
 
-/* Where this kernel keeps the dirty flag of a read-only page; 0: in its place. */
-#ifdef _PAGE_SAVED_DIRTY
-#define SAVED_DIRTY _PAGE_SAVED_DIRTY
-#else
-#define SAVED_DIRTY 0
-#endif
-
 static unsigned long argument(struct ftrace_regs *fregs, unsigned int n)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -94,7 +87,7 @@ static void on_copy_page_range(unsigned long ip, unsigned long parent, struct ft
 	/* dup_mmap() holds mmap_lock for writing, and flushes the parent's TLBs at its end. */
 	while (start < vma->vm_end) {
 		long next = secpod_call(SECPOD_CALL_WRPROTECT, __pa(vma->vm_mm->pgd), start,
-					vma->vm_end, SAVED_DIRTY);
+					vma->vm_end, SECPOD_SAVED_DIRTY);
 
 		if (next <= (long)start)
 			break;

@@ -42,19 +42,6 @@ static __always_inline bool is_table(const void *slot, u64 *gpa)
 	return *gpa < covered && test_bit(*gpa >> PAGE_SHIFT, tables);
 }
 
-/* As secpod_call(), in a function that nothing may trace. */
-static __always_inline long ask(u32 number, u64 slot, u64 value)
-{
-	register u64 r10 __asm__("r10") = 0;
-	long result = (long)(SECPOD_HYPERCALL | number);
-
-	__asm__ volatile("vmcall"
-			 : "+a"(result)
-			 : "D"(slot), "S"(value), "d"(0UL), "r"(r10)
-			 : "memory", "cc");
-	return result;
-}
-
 /*
  * For native_set_pte(), native_set_pmd(), native_set_pud(). What is refused, or has to be asked again, is left
  * to the trap: the answer to a store is the same in the end.
@@ -63,7 +50,7 @@ static notrace __used void set_entry(u64 *slot, u64 value)
 {
 	u64 gpa;
 
-	if (is_table(slot, &gpa) && !ask(SECPOD_CALL_PT_SET, gpa, value))
+	if (is_table(slot, &gpa) && !secpod_ask(SECPOD_CALL_PT_SET, gpa, value, 0, 0))
 		return;
 	WRITE_ONCE(*slot, value);
 }
@@ -100,20 +87,31 @@ static __always_inline bool commit_in_memory(u64 *slot, u64 value)
 static __always_inline bool commit(u64 *slot, u64 value)
 {
 	u64 gpa;
-	long result = is_table(slot, &gpa) ? ask(SECPOD_CALL_PT_COMMIT, gpa, value) : -ENOENT;
+	long result = is_table(slot, &gpa) ? secpod_ask(SECPOD_CALL_PT_COMMIT, gpa, value, 0, 0)
+					   : -ENOENT;
 
 	return result < 0 ? commit_in_memory(slot, value) : result == SECPOD_COMMIT_DIRTY;
 }
 
 /*
- * For __ptep_modify_prot_commit(). A page that was written after the kernel had read the entry is dirty. Later kernels say
- * so of read-only pages in a bit of their own.
+ * A page that was written after the kernel had read the entry is dirty. Later kernels say so of read-only pages in a bit of
+ * their own.
  */
-static notrace __used void commit_entry(struct vm_area_struct *vma, unsigned long address,
-					u64 *slot, u64 value)
+notrace void commit_alone(u64 *slot, u64 value)
 {
 	if (commit(slot, value) && !pte_dirty(__pte(value)))
 		(void)commit(slot, pte_val(pte_mkdirty(__pte(value))));
+}
+NOKPROBE_SYMBOL(commit_alone);
+
+/* For __ptep_modify_prot_commit(). */
+static notrace __used void commit_entry(struct vm_area_struct *vma, unsigned long address,
+					u64 *slot, u64 value)
+{
+	u64 gpa;
+
+	if (!is_table(slot, &gpa) || !lazy_commit(gpa, value))
+		commit_alone(slot, value);
 }
 NOKPROBE_SYMBOL(commit_entry);
 
@@ -161,6 +159,8 @@ static int redirect_all(void *unused)
 					    : secpod_call(SECPOD_CALL_REDIRECT, r->function,
 							  r->stub, 0, 0);
 		}
+		if (!redirections[START].result)
+			lazy_rearm();
 		smp_store_release(&done, 1);
 	} else {
 		while (!smp_load_acquire(&done))
@@ -209,6 +209,7 @@ int redirect_start(void)
 		return 0;
 	}
 	name_functions();
+	lazy_prepare();
 	/* From here on the kernel's functions lead into this module. */
 	__module_get(THIS_MODULE);
 	stop_machine(redirect_all, NULL, cpu_online_mask);
@@ -222,6 +223,7 @@ int redirect_start(void)
 		module_put(THIS_MODULE);
 	pr_info("secpod: %u of %d functions that store page-table entries redirected\n", redirected,
 		FUNCTIONS);
+	lazy_finish();
 	return 0;
 }
 

@@ -9,6 +9,7 @@
  *	counters.c	/sys/kernel/secpod
  *	delegate.c	asks for whole address spaces at once, where a store each would trap
  *	redirect.c	asks for single entries, where the kernel would store them
+ *	lazy.c		and for those of one mprotect() in lists
  *	power.c		hibernation is refused
  *	kexec.c		and kexec
  *	names.c		whose code is where
@@ -21,6 +22,7 @@
 #include <linux/fs.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <asm/pgtable_types.h>
 
 #include "secpod_device.h"
 
@@ -32,7 +34,22 @@
  */
 int secpod_find(void);
 
-/* secpod_call - a hypercall. Result: as the ABI has it; negative errno. */
+/*
+ * secpod_call - a hypercall. Result: as the ABI has it; negative errno. secpod_ask - the same, in a function that nothing may
+ * trace.
+ */
+static __always_inline long secpod_ask(u32 number, u64 a, u64 b, u64 c, u64 d)
+{
+	register u64 r10 __asm__("r10") = d;
+	long result = (long)(SECPOD_HYPERCALL | number);
+
+	__asm__ volatile("vmcall"
+			 : "+a"(result)
+			 : "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "memory", "cc");
+	return result;
+}
+
 long secpod_call(u32 number, u64 a, u64 b, u64 c, u64 d);
 
 /* secpod_get_info, secpod_get_stats - INFO and STATS. Result: 0, negative errno. May sleep. */
@@ -67,6 +84,34 @@ int redirect_start(void);
 void redirect_stop(void);
 /* redirect_count - functions of the kernel's that lead into the module. */
 unsigned int redirect_count(void);
+/* commit_alone - the entry becomes value, with the flags that CPUs have set in it meanwhile. */
+void commit_alone(u64 *slot, u64 value);
+
+/* ---- lazy.c, which says in the kernel log what it does not do; none of it fails */
+
+/* Where this kernel keeps the dirty flag of a read-only page; 0: in its place. */
+#ifdef _PAGE_SAVED_DIRTY
+#define SECPOD_SAVED_DIRTY _PAGE_SAVED_DIRTY
+#else
+#define SECPOD_SAVED_DIRTY 0
+#endif
+/* What a commit sets where it loses one. */
+#define SECPOD_LOST_DIRTY (SECPOD_SAVED_DIRTY ? SECPOD_SAVED_DIRTY : _PAGE_DIRTY)
+
+/*
+ * lazy_prepare - before anything is redirected. lazy_rearm - when commits are, with all CPUs stopped, on one of them.
+ * lazy_finish - afterwards.
+ */
+void lazy_prepare(void);
+void lazy_rearm(void);
+void lazy_finish(void);
+/* lazy_commit - the entry of the page table at gpa becomes value when the bracket ends. Result: false: it is in none. */
+bool lazy_commit(u64 gpa, u64 value);
+/* lazy_count - calls of the kernel's that lead into the module. */
+unsigned int lazy_count(void);
+
+/* ---- */
+
 int power_start(void);
 void power_stop(void);
 int kexec_start(void);

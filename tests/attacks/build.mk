@@ -6,7 +6,7 @@
 
 ATTACK_KERNELS := 6.1 6.12
 ATTACK_CC ?= gcc
-ATTACK_PARTS := attack_main attack_program attack_tables
+ATTACK_PARTS := attack_main attack_pair attack_program attack_tables
 ATTACK_MODULES := $(filter-out $(ATTACK_PARTS),$(patsubst tests/attacks/modules/%.c,%,$(sort \
 	$(wildcard tests/attacks/modules/*.c))))
 ATTACK_SOURCES := $(wildcard tests/attacks/modules/*)

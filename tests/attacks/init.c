@@ -3,7 +3,8 @@
  * /init of the machine under attack: runs every attack in a process of its own on the last CPU, says what
  * came of it, shows that the machine is alive, and ends the machine.
  *
- * secpod.test=NAME,NAME,... on the kernel's command line: these attacks, "all": all of them;
+ * secpod.test=NAME,NAME,... on the kernel's command line: these attacks, "all": all of them but for those
+ * that take a machine or a configuration of their own;
  * secpod.spare=BASE,SIZE: memory that stands for the secure space where there is none.
  * With /secpod.ko in the initramfs the guest's module is loaded before the first of them.
  */
@@ -53,6 +54,9 @@ static const struct user_attack *const user_attacks[] = {
 	&devmem_read, &devmem_write, &devmem_execute, &devmem_rodata,
 	&user_call,   &user_kernel,  &user_table,
 };
+
+/* Not of "all". */
+static const struct user_attack *const attacks_apart[] = {&user_pair};
 
 static char command_line[LINE_SIZE];
 
@@ -250,15 +254,26 @@ static void run_user(const struct user_attack *attack)
 		say("ATTACK: %s broken no records", attack->name);
 }
 
+static const struct user_attack *find(const struct user_attack *const *list, size_t count,
+				      const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(name, list[i]->name))
+			return list[i];
+	}
+	return NULL;
+}
+
 static void run(const char *name)
 {
-	for (size_t i = 0; i < COUNT_OF(user_attacks); i++) {
-		if (!strcmp(name, user_attacks[i]->name)) {
-			run_user(user_attacks[i]);
-			return;
-		}
-	}
-	run_module(name);
+	const struct user_attack *attack = find(user_attacks, COUNT_OF(user_attacks), name);
+
+	if (!attack)
+		attack = find(attacks_apart, COUNT_OF(attacks_apart), name);
+	if (attack)
+		run_user(attack);
+	else
+		run_module(name);
 }
 
 static int compare(const void *a, const void *b)

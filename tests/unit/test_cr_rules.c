@@ -413,6 +413,44 @@ static void only_xcr0_exists(void **state)
 	assert_false(xcr0_write_ok(0xffffffff, 7, 7));
 }
 
+/* SDM "Memory Types That Can Be Encoded With PAT": 2, 3 and all from 8 on are reserved. */
+static void pat_has_a_memory_type_in_each_byte(void **state)
+{
+	const uint64_t power_on = 0x0007040600070406;
+
+	(void)state;
+	assert_true(pat_write_ok(power_on));
+	assert_true(pat_write_ok(0x0407050600070106)); /* Linux */
+	for (unsigned int byte = 0; byte < 8; byte++) {
+		for (unsigned int type = 0; type < 0x100; type++) {
+			const uint64_t value =
+				(power_on & ~(0xffULL << 8 * byte)) | (uint64_t)type << 8 * byte;
+
+			assert_int_equal(pat_write_ok(value), type <= 7 && type != 2 && type != 3);
+		}
+	}
+}
+
+static void efer_keeps_lma_and_under_paging_lme(void **state)
+{
+	const uint64_t long_mode = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
+	uint64_t result;
+
+	(void)state;
+	assert_int_equal(efer_write(CR0_PE | CR0_PG, long_mode, long_mode & ~EFER_NXE, &result), 0);
+	assert_int_equal(result, long_mode & ~EFER_NXE);
+	/* A written LMA is ignored. */
+	assert_int_equal(efer_write(CR0_PE | CR0_PG, long_mode, EFER_LME, &result), 0);
+	assert_int_equal(result, EFER_LME | EFER_LMA);
+	assert_int_equal(efer_write(CR0_PE, 0, EFER_LME | EFER_LMA, &result), 0);
+	assert_int_equal(result, EFER_LME);
+	/* LME changes without paging only, whichever way. */
+	assert_int_equal(efer_write(CR0_PE, EFER_LME, 0, &result), 0);
+	assert_int_equal(result, 0);
+	assert_int_equal(efer_write(CR0_PE | CR0_PG, long_mode, EFER_NXE, &result), -EPERM);
+	assert_int_equal(efer_write(CR0_PE | CR0_PG, 0, EFER_LME, &result), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +469,8 @@ int main(void)
 		cmocka_unit_test(pdptes_have_their_reserved_bits_checked_when_present),
 		cmocka_unit_test(xcr0_agrees_with_the_reference_in_all_combinations),
 		cmocka_unit_test(only_xcr0_exists),
+		cmocka_unit_test(pat_has_a_memory_type_in_each_byte),
+		cmocka_unit_test(efer_keeps_lma_and_under_paging_lme),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

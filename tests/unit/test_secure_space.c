@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ept/mtrr_regs.h"
 #include "vmm/addr.h"
 
 #define POOL_PAGES 64
@@ -253,6 +254,73 @@ static void a_region_outside_the_map_cannot_be_hidden(void **state)
 	assert_int_equal(secure_space_hide(&other, &w.ept), -EINVAL);
 }
 
+/* The mask of a variable range of size bytes, a power of two, on a CPU with 40 address bits. */
+#define RANGE_MASK(size) ((((1ULL << 40) - 1) & ~((size)-1)) | MTRR_PHYSMASK_VALID)
+
+static void types_over_the_region_are_told_from_those_beside_it(void **state)
+{
+	static const struct {
+		const char *what;
+		uint64_t def_type;
+		struct mtrr_variable range;
+		bool retyped;
+	} rows[] = {
+		{"all is write-back", MTRR_DEF_TYPE_E | MEMORY_WB, {0, 0}, false},
+		{"all is uncached", MTRR_DEF_TYPE_E | MEMORY_UC, {0, 0}, true},
+		{"all is write-through", MTRR_DEF_TYPE_E | MEMORY_WT, {0, 0}, true},
+		{"disabled", MEMORY_WB, {BASE | MEMORY_UC, RANGE_MASK(SIZE_4K)}, false},
+		{"not valid",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {BASE | MEMORY_UC, RANGE_MASK(SIZE_4K) & ~MTRR_PHYSMASK_VALID},
+		 false},
+		{"its first page",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {BASE | MEMORY_UC, RANGE_MASK(SIZE_4K)},
+		 true},
+		{"its last page",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {(END - SIZE_4K) | MEMORY_WC, RANGE_MASK(SIZE_4K)},
+		 true},
+		{"a page within",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {(BASE + SIZE_2M) | MEMORY_WT, RANGE_MASK(SIZE_4K)},
+		 true},
+		{"write-back once more",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {(BASE + SIZE_2M) | MEMORY_WB, RANGE_MASK(SIZE_4K)},
+		 false},
+		{"the page before",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {(BASE - SIZE_4K) | MEMORY_UC, RANGE_MASK(SIZE_4K)},
+		 false},
+		{"the page behind",
+		 MTRR_DEF_TYPE_E | MEMORY_WB,
+		 {END | MEMORY_UC, RANGE_MASK(SIZE_4K)},
+		 false},
+		{"write-back only around its end",
+		 MTRR_DEF_TYPE_E | MEMORY_UC,
+		 {(3 * SIZE_1G) | MEMORY_WB, RANGE_MASK(SIZE_1G)},
+		 true},
+		{"write-back around all of it",
+		 MTRR_DEF_TYPE_E | MEMORY_UC,
+		 {0 | MEMORY_WB, RANGE_MASK(4 * SIZE_1G)},
+		 false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct mtrr_state mtrr = {
+			.cap = 1,
+			.def_type = rows[i].def_type,
+			.variable = {rows[i].range},
+			.physical_bits = 40,
+		};
+
+		if (secure_space_retyped(&space, &mtrr) != rows[i].retyped)
+			fail_msg("%s", rows[i].what);
+	}
+}
+
 #define WITH(setup, test) cmocka_unit_test_setup_teardown(test, setup, world_down)
 
 int main(void)
@@ -263,6 +331,7 @@ int main(void)
 		WITH(space_up, a_region_too_large_for_the_pool_is_refused),
 		WITH(space_up, the_ends_of_the_region_are_exact),
 		WITH(space_up, a_region_outside_the_map_cannot_be_hidden),
+		WITH(space_up, types_over_the_region_are_told_from_those_beside_it),
 		WITH(hidden_up, hiding_takes_the_region_and_nothing_else),
 		WITH(hidden_up, a_read_sees_all_ones),
 		WITH(hidden_up, two_cpus_may_read_the_same_page),

@@ -23,6 +23,8 @@
  *	of the kernel's does, and maps itself. Result: where the program sees the table, and the address that its
  *	first entry maps. TABLE_UNMAP: not any more.
  *  OPEN: gives user mode a page of the kernel's. Result: its address. CLOSE: takes it back. Result: its first word.
+ *  PAIR: with page-table isolation makes the two roots of the program differ as to its page at address, in the way number
+ *	value (below). Result: what the kernel reads there. Without isolation -EOPNOTSUPP. PAIR_END: not any more.
  *  LIFT: lets programs map any memory through /dev/mem. DROP: not any more.
  */
 struct attack_request {
@@ -36,5 +38,19 @@ struct attack_request {
 #define ATTACK_CLOSE _IOR('S', 7, struct attack_request)
 #define ATTACK_LIFT _IO('S', 8)
 #define ATTACK_DROP _IO('S', 9)
+#define ATTACK_PAIR _IOWR('S', 10, struct attack_request)
+#define ATTACK_PAIR_END _IO('S', 11)
+
+/* What becomes of the entries of level 4: that of the user's root, of the kernel's, and of the user's when both were gone. */
+enum attack_pair_way {
+	ATTACK_PAIR_USER,
+	ATTACK_PAIR_KERNEL,
+	ATTACK_PAIR_ANEW,
+	/* The kernel's may be executed. Result: whether it may. */
+	ATTACK_PAIR_EXECUTE,
+	/* A copy of the kernel's root is loaded, in a place for users' roots. Result: whether it was. */
+	ATTACK_PAIR_PLACE,
+	ATTACK_PAIR_WAYS
+};
 
 #endif

@@ -121,6 +121,8 @@ static const struct {
 	{ATTACK_CLOSE, close_kernel},
 	{ATTACK_LIFT, lift},
 	{ATTACK_DROP, drop},
+	{ATTACK_PAIR, attack_pair},
+	{ATTACK_PAIR_END, attack_pair_end},
 };
 
 long attack_for_program(unsigned int command, struct attack_request __user *argument)

@@ -10,4 +10,8 @@
 /* attack_for_program - a command of attack_device.h, for the calling program. Result: 0, or a negative errno. */
 long attack_for_program(unsigned int command, struct attack_request __user *argument);
 
+/* attack_pair, attack_pair_end - the commands PAIR and PAIR_END. Result: 0, or a negative errno. */
+int attack_pair(struct attack_request *request);
+int attack_pair_end(struct attack_request *request);
+
 #endif

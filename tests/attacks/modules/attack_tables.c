@@ -170,6 +170,22 @@ bool attack_link_user(void *table)
 EXPORT_SYMBOL_GPL(attack_link_user);
 
 /* In this order: the lower half is what makes it a root. */
+u64 *attack_linked_table(unsigned int order, u64 *entry, int *error)
+{
+	u64 *table = attack_page(order);
+	void *page = attack_page(0);
+
+	*error = -ENOMEM;
+	if (!attack_area() || !table || !page)
+		return NULL;
+	*entry = virt_to_phys(page) | ATTACK_DATA;
+	for (unsigned int i = 0; i < ATTACK_ENTRIES; i++)
+		table[i] = *entry;
+	*error = -EINVAL;
+	return attack_link(table) ? table : NULL;
+}
+EXPORT_SYMBOL_GPL(attack_linked_table);
+
 void attack_forget_root(u64 *root)
 {
 	for (unsigned int i = 0; i < ATTACK_ENTRIES; i++)

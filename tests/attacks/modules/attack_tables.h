@@ -79,6 +79,12 @@ bool attack_link(void *table);
 bool attack_link_user(void *table);
 
 /*
+ * attack_linked_table - a table of level 1, in pages of its own, 1 << order of them, that is linked (attack_link()): all
+ * entries are *entry, which maps a page of data. Result: the table, or NULL with *error set.
+ */
+u64 *attack_linked_table(unsigned int order, u64 *entry, int *error);
+
+/*
  * attack_forget_root - a root of our own, which CR3 does not hold any more, is ordinary memory again. It
  * would hold on to the tables of a process that is over.
  */

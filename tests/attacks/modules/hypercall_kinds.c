@@ -294,6 +294,18 @@ static void make_redirection(struct call *c)
 	}
 }
 
+/* To what is no code of a module's: the kernel's text has the NOPs that are asked for, as padding. */
+static void make_calls(struct call *c)
+{
+	for (unsigned int i = 0; i < ATTACK_ENTRIES; i += 2) {
+		list[i] = (u64)text + below(PAGE_SIZE);
+		list[i + 1] =
+			below(2) ? (u64)text + below(PAGE_SIZE) : (below(2) ? (u64)buffer : draw());
+	}
+	c->argument[0] = below(4) ? virt_to_phys(list) : a_foreign();
+	c->argument[1] = below(SECPOD_REARM_MAX + 2);
+}
+
 /* Of the kernel's text, constants and data nobody gets a name; our own code may have one. */
 static void make_name(struct call *c)
 {
@@ -333,6 +345,7 @@ static const struct {
 	{SECPOD_CALL_UNPIN, make_end, "UNPIN"},
 	{SECPOD_CALL_SETUP, make_shown, "SETUP"},
 	{SECPOD_CALL_REDIRECT, make_redirection, "REDIRECT"},
+	{SECPOD_CALL_REARM, make_calls, "REARM"},
 	{SECPOD_CALL_CODE_OK, make_name, "CODE_OK"},
 	{SECPOD_CALL_CODE_GONE, make_gone, "CODE_GONE"},
 };

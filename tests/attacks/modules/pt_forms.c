@@ -174,17 +174,12 @@ static void attempt_all(const struct form *list, unsigned int count)
 
 static int attempt(void)
 {
-	void *page = attack_page(0);
+	int error;
 
-	/* And one behind it. */
-	table = attack_page(1);
-	if (!attack_area() || !table || !page)
-		return -ENOMEM;
-	lawful = virt_to_phys(page) | ATTACK_DATA;
-	for (unsigned int i = 0; i < ATTACK_ENTRIES; i++)
-		table[i] = lawful;
-	if (!attack_link(table))
-		return -EINVAL;
+	/* And a page behind it. */
+	table = attack_linked_table(1, &lawful, &error);
+	if (!table)
+		return error;
 	attempt_all(of_registers, ARRAY_SIZE(of_registers));
 	attempt_one(&pages_form, LAST);
 	kernel_fpu_begin();
