@@ -2,6 +2,7 @@
 #
 # Attacks on what SecPod protects, as modules for the stock kernels and as programs:
 #   build/tests/attacks/VERSION/initramfs.cpio.gz	for --initramfs of scripts/mkimage
+#   build/tests/attacks/VERSION/code.list		for --code-list: the modules in it, but for unlisted.ko
 # "make attacks" runs them all without SecPod and with it, and prints the table.
 
 ATTACK_KERNELS := 6.1 6.12
@@ -9,9 +10,10 @@ ATTACK_CC ?= gcc
 ATTACK_PARTS := attack_main attack_pair attack_program attack_tables
 ATTACK_MODULES := $(filter-out $(ATTACK_PARTS),$(patsubst tests/attacks/modules/%.c,%,$(sort \
 	$(wildcard tests/attacks/modules/*.c))))
-ATTACK_SOURCES := $(wildcard tests/attacks/modules/*)
+ATTACK_SOURCES := $(wildcard tests/attacks/modules/*) tests/attacks/unlisted/unlisted.c
 ATTACK_INIT_OBJECTS := $(patsubst %.c,build/%.o,$(sort $(wildcard tests/attacks/*.c)))
-ATTACK_INITRAMFS := $(foreach kernel,$(ATTACK_KERNELS),build/tests/attacks/$(kernel)/initramfs.cpio.gz)
+ATTACK_INITRAMFS := $(foreach kernel,$(ATTACK_KERNELS),build/tests/attacks/$(kernel)/initramfs.cpio.gz \
+	build/tests/attacks/$(kernel)/code.list)
 
 # The headers' own compiler may be newer than this machine's: then its one option that is not known is
 # not used. BTF and debug information would only make the modules larger.
@@ -45,7 +47,7 @@ endef
 # not know about.
 build/tests/attacks/%/modules.built: $(ATTACK_SOURCES) guest-support/include/secpod_abi.h \
 		build/headers/%/build/Makefile tests/attacks/build.mk
-	$(call kernel_modules,$*,$(ATTACK_SOURCES),secpod_attack $(ATTACK_MODULES),\
+	$(call kernel_modules,$*,$(ATTACK_SOURCES),secpod_attack unlisted $(ATTACK_MODULES),\
 		'secpod_attack-y := $(ATTACK_PARTS:=.o)' 'ccflags-y += -mfunction-return=keep' \
 		$(foreach part,$(ATTACK_PARTS),'CFLAGS_$(part).o := -mfunction-return=thunk-extern') \
 		'OBJECT_FILES_NON_STANDARD := y')
@@ -56,10 +58,14 @@ build/tests/attacks/%/initramfs.cpio.gz: build/tests/attacks/%/modules.built bui
 	@mkdir -p $(@D)/archive/attacks
 	@for module in $(@D)/modules/*.ko; do \
 		strip -g -o $(@D)/archive/attacks/$${module##*/} $$module; done
+	@mv $(@D)/archive/attacks/unlisted.ko $(@D)/archive
 	scripts/mkinitramfs $@ build/tests/attacks/init
 	@find $(@D)/archive -exec touch -h -d "@$(SOURCE_DATE_EPOCH)" {} +
 	@(cd $(@D)/archive && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 \
 		--reproducible --device-independent) | gzip -9n >>$@
+
+build/tests/attacks/%/code.list: build/tests/attacks/%/initramfs.cpio.gz guest-support/install/secpod-code
+	guest-support/install/secpod-code list --output $@ $(@D)/archive/attacks/*.ko
 
 build/headers/%/build/Makefile:
 	@echo "attacks: no headers of the kernel $* (run scripts/setup)"; exit 1

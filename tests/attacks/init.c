@@ -56,7 +56,7 @@ static const struct user_attack *const user_attacks[] = {
 };
 
 /* Not of "all". */
-static const struct user_attack *const attacks_apart[] = {&user_pair};
+static const struct user_attack *const attacks_apart[] = {&user_pair, &module_unlisted};
 
 static char command_line[LINE_SIZE];
 

@@ -32,7 +32,7 @@ struct user_attack {
 };
 
 extern const struct user_attack devmem_read, devmem_write, devmem_execute, devmem_rodata, user_call,
-	user_kernel, user_pair, user_table;
+	user_kernel, user_pair, user_table, module_unlisted;
 
 /* user_under_secpod - whether SecPod signs as the hypervisor. */
 bool user_under_secpod(void);

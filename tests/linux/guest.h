@@ -42,6 +42,7 @@ int cpuid_main(void);
 int summary_main(void);
 int phases_main(void);
 int requests_main(void);
+int strict_main(void);
 int features_main(void);
 int support_main(void);
 int tier_a1_main(void);

@@ -178,6 +178,7 @@ static const struct part parts[] = {
 	{"tier-a1", tier_a1_main, true},
 	{"tier-a2", tier_a2_main, true},
 	{"requests", requests_main, true},
+	{"strict", strict_main, true},
 	{"shell", run_shell, false},
 	{"confirm", confirm, false},
 	{"boot-entry", boot_entry, true},

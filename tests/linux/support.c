@@ -226,11 +226,27 @@ static int parts(void)
 /* A call for each entry, and for each list of them; the rest is what a process does meanwhile. */
 #define FEW 16u
 
+/* Each function that is redirected is patched in two places. */
+static int sites(void)
+{
+	static char text[16 * TEXT_SIZE];
+	unsigned int jumps = 0;
+
+	CHECK(RUN(text, (char *)"sites") == 0);
+	for (const char *at = text; (at = strstr(at, "  jump ")) != NULL; at++)
+		jumps++;
+	CHECK(jumps >= 2 * FUNCTIONS);
+	CHECK(RUN(text, (char *)"--json", (char *)"sites") == 0);
+	CHECK(strstr(text, "\"state\": \"jump\""));
+	return 0;
+}
+
 static int redirected(void)
 {
 	uint64_t exits;
 
 	CHECK(get_number(COUNTERS "redirected") == FUNCTIONS);
+	CHECK(sites() == 0);
 	/* The kernel's functions lead into it. */
 	CHECK(unload_module(MODULE) == -EWOULDBLOCK);
 	CHECK(get_number(COUNTERS "rearmed") == BRACKETS);
