@@ -151,8 +151,8 @@ static void look(const struct code_names *names, uint64_t va, struct code_name *
 	}
 }
 
-bool code_name_find(const struct code_names *names, uint64_t va, char name[SECPOD_CODE_NAME],
-		    uint8_t *gone)
+bool code_name_search(const struct code_names *names, uint64_t va, char name[SECPOD_CODE_NAME],
+		      uint8_t *gone)
 {
 	struct code_name found;
 	uint32_t before;

@@ -147,9 +147,24 @@ static int remap(void)
 
 /* ---- 2 MiB pages */
 
-static bool has_huge_pages(void)
+/* In the mapping that memory is of: the program has others, which the kernel may back as it likes. */
+static bool has_huge_pages(const void *memory)
 {
-	return get_keyed(SMAPS, "AnonHugePages") > 0;
+	FILE *file = fopen(SMAPS, "r");
+	unsigned long begin, end, huge = 0;
+	bool inside = false;
+	char line[512];
+
+	if (!file)
+		return false;
+	while (huge == 0 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+			inside = (uintptr_t)memory >= begin && (uintptr_t)memory < end;
+		else if (inside)
+			(void)sscanf(line, "AnonHugePages: %lu kB", &huge);
+	}
+	fclose(file);
+	return huge > 0;
 }
 
 /* Two of them, or NULL. */
@@ -167,7 +182,7 @@ static int thp(void)
 {
 	uint8_t *memory = huge_pages(1);
 
-	CHECK(memory && has_huge_pages());
+	CHECK(memory && has_huge_pages(memory));
 	CHECK(stamped(memory, PAGES, 1));
 	/* Split: by rights that differ within one, by a hole. */
 	CHECK(mprotect(memory + PAGE, PAGE, PROT_READ) == 0);
@@ -185,12 +200,12 @@ static int thp_collapse(void)
 
 	CHECK(memory);
 	stamp(memory, PAGES, 1);
-	CHECK(madvise(memory, 2 * HUGE, MADV_HUGEPAGE) == 0 && !has_huge_pages());
+	CHECK(madvise(memory, 2 * HUGE, MADV_HUGEPAGE) == 0 && !has_huge_pages(memory));
 	if (madvise(memory, 2 * HUGE, MADV_COLLAPSE)) {
 		CHECK(errno == EINVAL);
 		return phase_skip("no MADV_COLLAPSE");
 	}
-	CHECK(has_huge_pages() && stamped(memory, PAGES, 1));
+	CHECK(has_huge_pages(memory) && stamped(memory, PAGES, 1));
 	return 0;
 }
 
@@ -198,7 +213,7 @@ static int thp_fork(void)
 {
 	uint8_t *memory = huge_pages(1);
 
-	CHECK(memory && has_huge_pages());
+	CHECK(memory && has_huge_pages(memory));
 	CHECK(child_finds(write_half, memory));
 	CHECK(stamped(memory, PAGES, 1));
 	stamp(memory, PAGES, 2);
@@ -211,9 +226,9 @@ static int thp_remap(void)
 	uint8_t *memory = huge_pages(1);
 	uint8_t *other = anonymous(2 * HUGE, HUGE);
 
-	CHECK(memory && other && has_huge_pages());
+	CHECK(memory && other && has_huge_pages(memory));
 	CHECK(mremap(memory, 2 * HUGE, 2 * HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, other) == other);
-	CHECK(stamped(other, PAGES, 1) && has_huge_pages());
+	CHECK(stamped(other, PAGES, 1) && has_huge_pages(other));
 	/* To a place where none can be. */
 	CHECK(mremap(other, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, memory + PAGE) ==
 	      memory + PAGE);
