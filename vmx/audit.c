@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmx/audit.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "secpod/rules.h"
@@ -62,18 +63,31 @@ int audit_init(void)
 	return audit_log_init(&vmx.audit, vmx.pool, LOG_RECORDS, &console);
 }
 
+/* In place, each word once: a record is what a refusal costs most. Its number comes from the log. */
+static inline void begin_record(const struct vcpu *vcpu, struct secpod_record *record,
+				const uint64_t detail[SECPOD_RECORD_DETAILS])
+{
+	record->seq = 0;
+	record->tsc = rdtsc();
+	record->cpu = vcpu->cpu->index;
+	record->phase = (uint8_t)phase_current(&vmx.phase);
+	record->rule = 0;
+	record->answer = 0;
+	record->cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS));
+	record->rip = vmread(VMCS_GUEST_RIP);
+	record->cr3 = vmread(VMCS_GUEST_CR3);
+	memcpy(record->detail, detail, sizeof(record->detail));
+	memset(&record->insn_len, 0, sizeof(*record) - offsetof(struct secpod_record, insn_len));
+	if (code_names_any(&vmx.paging.names))
+		(void)code_name_search(&vmx.paging.names, record->rip, record->code, &record->gone);
+}
+
 struct secpod_record audit_from(const struct vcpu *vcpu)
 {
-	struct secpod_record record = {
-		.tsc = rdtsc(),
-		.cpu = vcpu->cpu->index,
-		.phase = (uint8_t)phase_current(&vmx.phase),
-		.cpl = (uint8_t)SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)),
-		.rip = vmread(VMCS_GUEST_RIP),
-		.cr3 = vmread(VMCS_GUEST_CR3),
-	};
+	static const uint64_t none[SECPOD_RECORD_DETAILS];
+	struct secpod_record record;
 
-	(void)code_name_find(&vmx.paging.names, record.rip, record.code, &record.gone);
+	begin_record(vcpu, &record, none);
 	return record;
 }
 
@@ -99,11 +113,11 @@ bool audit_breach(const struct vcpu *vcpu, const struct breach *breach)
 	if (breach->mandatory && outcome < SECPOD_ANSWER_DENY)
 		outcome = SECPOD_ANSWER_DENY;
 	if (policy_records(&vmx.policy, breach->rule)) {
-		struct secpod_record record = audit_from(vcpu);
+		struct secpod_record record;
 
+		begin_record(vcpu, &record, breach->detail);
 		record.rule = breach->rule;
 		record.answer = outcome;
-		memcpy(record.detail, breach->detail, sizeof(record.detail));
 		if (!breach->found)
 			add_insn(vcpu, &record);
 		audit_log_record(&vmx.audit, &record);

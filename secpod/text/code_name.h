@@ -12,7 +12,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "guest-support/include/secpod_abi.h"
 #include "vmm/page_pool.h"
@@ -57,21 +56,17 @@ int code_name_gone(struct code_names *names, uint64_t begin);
 /* code_name_forget - other code has come to va: a name that was there is over, of all that it was given to. */
 void code_name_forget(struct code_names *names, uint64_t va);
 
-/* code_name_search - code_name_find() where there are names. */
-bool code_name_search(const struct code_names *names, uint64_t va, char name[SECPOD_CODE_NAME],
-		      uint8_t *gone);
+/* code_names_any - has any code a name? */
+static inline bool code_names_any(const struct code_names *names)
+{
+	return __atomic_load_n(&names->count, __ATOMIC_RELAXED) != 0;
+}
 
 /*
- * code_name_find - whose code is at va? Result: true, with its name and whether it was said to be gone; false, and
+ * code_name_search - whose code is at va? Result: true, with its name and whether it was said to be gone; false, and
  * both are 0.
  */
-static inline bool code_name_find(const struct code_names *names, uint64_t va,
-				  char name[SECPOD_CODE_NAME], uint8_t *gone)
-{
-	*gone = 0;
-	memset(name, 0, SECPOD_CODE_NAME);
-	return __atomic_load_n(&names->count, __ATOMIC_RELAXED) &&
-	       code_name_search(names, va, name, gone);
-}
+bool code_name_search(const struct code_names *names, uint64_t va, char name[SECPOD_CODE_NAME],
+		      uint8_t *gone);
 
 #endif

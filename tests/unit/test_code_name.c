@@ -51,7 +51,7 @@ static const char *at(uint64_t va)
 	static char text[SECPOD_CODE_NAME + 1];
 	uint8_t gone;
 
-	if (!code_name_find(&names, va, text, &gone)) {
+	if (!code_name_search(&names, va, text, &gone)) {
 		assert_true(!text[0] && !gone);
 		return "";
 	}

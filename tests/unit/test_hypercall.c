@@ -503,7 +503,7 @@ static void code_gets_a_name_that_is_on_record(void **state)
 	open_names(&on);
 	w.caller = (struct secpod_record){.rip = 0xffffffff81000000, .cpu = 1};
 	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, 2 * PAGE_SIZE, NAME, 0), 0);
-	assert_true(code_name_find(&on.names, CODE + PAGE_SIZE, name, &gone));
+	assert_true(code_name_search(&on.names, CODE + PAGE_SIZE, name, &gone));
 	assert_string_equal(name, "dummy");
 	assert_int_equal(gone, 0);
 	assert_int_equal(audit_log_peek(&w.log, &record), 0);
@@ -518,7 +518,7 @@ static void code_gets_a_name_that_is_on_record(void **state)
 	assert_int_equal(call(SECPOD_CALL_CODE_OK, CODE, PAGE_SIZE, NAME, 0), -SECPOD_EBUSY);
 	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE + PAGE_SIZE, 0, 0, 0), -SECPOD_ENOENT);
 	assert_int_equal(call(SECPOD_CALL_CODE_GONE, CODE, 0, 0, 0), 0);
-	assert_true(code_name_find(&on.names, CODE, name, &gone) && gone == 1);
+	assert_true(code_name_search(&on.names, CODE, name, &gone) && gone == 1);
 	assert_int_equal(audit_log_rule_count(&w.log, SECPOD_RULE_CODE_NEW), 1);
 	assert_int_equal(recorded(), 0);
 }

@@ -174,10 +174,10 @@ static void a_page_that_comes_to_a_name_ends_it(void **state)
 	/* What is refused is no code. */
 	world.deny_code = true;
 	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), -ENOEXEC);
-	assert_true(code_name_find(names, va, name, &gone));
+	assert_true(code_name_search(names, va, name, &gone));
 	world.deny_code = false;
 	assert_int_equal(come(va + PAGE_SIZE, 0x91, 0, &gpa), 0);
-	assert_false(code_name_find(names, va, name, &gone));
+	assert_false(code_name_search(names, va, name, &gone));
 }
 
 /* A list of the page that come() makes of this byte. */
