@@ -42,5 +42,7 @@ const char *rule_name(uint32_t rule);
 int device_trouble(int error);
 /* What is said when SecPod is not there: the exit status. */
 int absent(void);
+/* What SecPod says of itself. Result: STATUS_OK, or the exit status, and it is said why. */
+int guest_info(const struct guest *guest, struct secpod_info *info);
 
 #endif

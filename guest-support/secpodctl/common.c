@@ -52,3 +52,13 @@ int device_trouble(int error)
 		error == -EACCES || error == -EPERM ? "root?" : "modprobe secpod?");
 	return STATUS_NO_DEVICE;
 }
+
+int guest_info(const struct guest *guest, struct secpod_info *info)
+{
+	int error;
+
+	if (!guest_look(guest).present)
+		return absent();
+	error = guest->info(info);
+	return error ? device_trouble(error) : STATUS_OK;
+}

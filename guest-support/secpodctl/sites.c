@@ -42,14 +42,12 @@ int command_sites(const struct guest *guest, struct report *report, const struct
 {
 	struct secpod_sites sites = {0};
 	struct secpod_info info;
-	int error;
+	int status, error;
 
 	(void)options;
-	if (!guest_look(guest).present)
-		return absent();
-	error = guest->info(&info);
-	if (error)
-		return device_trouble(error);
+	status = guest_info(guest, &info);
+	if (status != STATUS_OK)
+		return status;
 	if (!(info.features & SECPOD_FEATURE_PAGING)) {
 		fputs("secpodctl: kernel code is not guarded: page tables are not delegated\n",
 		      stderr);

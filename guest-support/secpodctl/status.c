@@ -102,14 +102,12 @@ int command_policy(const struct guest *guest, struct report *report, const struc
 	};
 	struct secpod_info info;
 	uint32_t rules;
-	int error;
+	int status;
 
 	(void)options;
-	if (!guest_look(guest).present)
-		return absent();
-	error = guest->info(&info);
-	if (error)
-		return device_trouble(error);
+	status = guest_info(guest, &info);
+	if (status != STATUS_OK)
+		return status;
 	/* Those that this program and SecPod both know. */
 	rules = info.rule_count < SECPOD_RULE_COUNT ? info.rule_count : SECPOD_RULE_COUNT;
 	report_begin(report);

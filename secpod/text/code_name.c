@@ -119,7 +119,7 @@ int code_name_gone(struct code_names *names, uint64_t begin)
 
 void code_name_forget(struct code_names *names, uint64_t va)
 {
-	if (!__atomic_load_n(&names->count, __ATOMIC_RELAXED))
+	if (!code_names_any(names))
 		return;
 	spin_lock(&names->lock);
 	for (uint32_t i = 0; i < names->count; i++) {

@@ -13,34 +13,11 @@
 #define SITE (BEGIN + 0x100)
 #define EDGE (BEGIN + PAGE_SIZE - 2)
 
-static uint32_t writes;
-static int write_error;
-
-/* The store that is under way. */
-static struct {
-	uint64_t va;
-	const uint8_t *bytes;
-	uint32_t count;
-} now;
-
-static int write_code(void *context)
-{
-	(void)context;
-	if (write_error)
-		return write_error;
-	memcpy(image + (now.va - BEGIN), now.bytes, now.count);
-	writes++;
-	return 0;
-}
-
-static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
+static const struct text_code code = {read_code, text_world_write, is_code, NULL, NULL};
 
 static int store(uint64_t va, const void *bytes, uint32_t count)
 {
-	now.va = va;
-	now.bytes = bytes;
-	now.count = count;
-	return text_store(&text, &code, va, bytes, count);
+	return text_world_store(&code, va, bytes, count);
 }
 
 static int open_text(void **state)
@@ -51,8 +28,6 @@ static int open_text(void **state)
 	image[0x200] = 0xf0;
 	memcpy(image + PAGE_SIZE - 2, "\x0f\x1f\x44\x00\x00", 5);
 	measure(PAGES - 1);
-	writes = 0;
-	write_error = 0;
 	return 0;
 }
 
@@ -168,7 +143,7 @@ static void what_is_no_patch_changes_nothing(void **state)
 			fail_msg("row %zu", i);
 	}
 	assert_memory_equal(image, before, sizeof(before));
-	assert_int_equal(writes, 0);
+	assert_int_equal(text_world_writes, 0);
 	assert_int_equal(text.sites, 0);
 	assert_int_equal(text.stats.refused, sizeof(rows) / sizeof(rows[0]));
 }
@@ -195,15 +170,15 @@ static void behind_int3_only_forms_and_at_the_end_only_whole_ones(void **state)
 static void a_store_that_is_not_made_is_not_noted(void **state)
 {
 	(void)state;
-	write_error = -EAGAIN;
+	text_world_error = -EAGAIN;
 	assert_int_equal(store(SITE, "\xcc", 1), -EAGAIN);
 	assert_int_equal(text.sites, 0);
-	write_error = 0;
+	text_world_error = 0;
 	assert_int_equal(store(SITE, "\xcc", 1), 0);
-	write_error = -EAGAIN;
+	text_world_error = -EAGAIN;
 	assert_int_equal(store(SITE, "\x0f", 1), -EAGAIN);
 	assert_int_equal(text.sites, 1);
-	write_error = 0;
+	text_world_error = 0;
 	assert_int_equal(store(SITE, "\x0f", 1), 0);
 	assert_int_equal(text.sites, 0);
 }

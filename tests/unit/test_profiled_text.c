@@ -34,32 +34,16 @@ static const struct code_profile profile = {
 	sites, functions,	 tracers, sizeof(sites) / sizeof(sites[0]), 1, 1,
 	BEGIN, PAGES *PAGE_SIZE, {0}};
 
-static struct {
-	uint64_t va;
-	const uint8_t *bytes;
-	uint32_t count;
-} now;
-
-static int write_code(void *context)
-{
-	(void)context;
-	memcpy(image + (now.va - BEGIN), now.bytes, now.count);
-	return 0;
-}
-
 static bool is_any_code(void *context, uint64_t va)
 {
 	return is_code(context, va) || va - MODULE < MODULE_BYTES;
 }
 
-static struct text_code code = {read_code, write_code, is_any_code, NULL, &profile};
+static struct text_code code = {read_code, text_world_write, is_any_code, NULL, &profile};
 
 static int store(uint32_t at, const void *bytes, uint32_t count)
 {
-	now.va = BEGIN + at;
-	now.bytes = bytes;
-	now.count = count;
-	return text_store(&text, &code, now.va, bytes, count);
+	return text_world_store(&code, BEGIN + at, bytes, count);
 }
 
 static int open_text(void **state)

@@ -18,6 +18,13 @@ void text_world_close(void);
 /* For struct text_code. */
 int read_code(void *context, uint64_t va, uint8_t *to, size_t len);
 bool is_code(void *context, uint64_t va);
+int text_world_write(void *context);
+
+extern uint32_t text_world_writes; /* by text_world_write() since text_world_open() */
+extern int text_world_error;	   /* what it fails with; 0: it does not */
+
+/* text_world_store - text_store() by a code whose write is text_world_write(). */
+int text_world_store(const struct text_code *code, uint64_t va, const void *bytes, uint32_t count);
 
 /* measure - note what the first so many pages are now. */
 void measure(uint32_t pages);

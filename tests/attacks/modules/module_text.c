@@ -16,9 +16,7 @@ extern u64 module_text_site[];
 
 static int attempt(void)
 {
-	done += overwrite_opened(module_text_site, module_text_site);
-	done += overwrite_direct(module_text_site);
-	done += overwrite_alias(module_text_site);
+	done = overwrite_each_way(module_text_site);
 	return 0;
 }
 

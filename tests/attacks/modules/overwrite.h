@@ -50,4 +50,10 @@ static inline bool overwrite_alias(u64 *word)
 	return alias && overwrite((u64 *)(alias + offset_in_page(word)), word);
 }
 
+/* Where it is, in the direct map, by a mapping of its own. Result: by how many of these three it was written. */
+static inline unsigned int overwrite_each_way(u64 *word)
+{
+	return overwrite_opened(word, word) + overwrite_direct(word) + overwrite_alias(word);
+}
+
 #endif

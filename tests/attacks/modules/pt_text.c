@@ -15,9 +15,7 @@ static int attempt(void)
 
 	if (!text)
 		return -ENOENT;
-	done += overwrite_opened(text, text);
-	done += overwrite_direct(text);
-	done += overwrite_alias(text);
+	done = overwrite_each_way(text);
 	return 0;
 }
 
