@@ -15,7 +15,6 @@
 
 #define SIZE (PROTECTED * PAGE)
 #define ROUNDS 12u
-/* Looks, one in each millisecond: yielding alone may leave a writer on the same CPU without its turn. */
 #define PATIENCE 5000u
 
 static uint8_t *small_pages(void)
@@ -59,6 +58,12 @@ static void wait_for_access(int number)
 	sched_yield();
 }
 
+/* Sleeping does what yielding need not: a writer on the same CPU has its turn. */
+static void let_write(void)
+{
+	usleep(1000);
+}
+
 static void *write_on(void *argument)
 {
 	(void)argument;
@@ -82,7 +87,7 @@ static bool take_and_give(void)
 		seen[i] = atomic_load(word_of(i));
 	/* The writer has its chance. */
 	for (unsigned int i = 0; i < 10; i++)
-		sched_yield();
+		let_write();
 	for (size_t i = 0; i < PROTECTED; i++) {
 		if (atomic_load(word_of(i)) != seen[i])
 			return false;
@@ -92,7 +97,7 @@ static bool take_and_give(void)
 	for (unsigned int i = 0; i < PATIENCE; i++) {
 		if (atomic_load(word_of(PROTECTED - 1)) != before)
 			return true;
-		usleep(1000);
+		let_write();
 	}
 	return false;
 }
