@@ -44,6 +44,11 @@ static const struct choice failures[] = {
 	{"halt", CONFIG_ON_FAILURE_HALT},
 	{NULL, 0},
 };
+static const struct choice locks[] = {
+	{"boot", CONFIG_LOCK_BOOT},
+	{"request", CONFIG_LOCK_REQUEST},
+	{NULL, 0},
+};
 static const struct choice panics[] = {
 	{"halt", SECPOD_FAIL_HALT},
 	{"reset", SECPOD_FAIL_RESET},
@@ -373,6 +378,13 @@ static const struct config_key keys[] = {
 	 .field = FIELD(paging_delegation),
 	 .fallback = "yes",
 	 .accepts = "yes, no"},
+	/* What runs before somebody asks runs unlocked. */
+	{.name = "lock",
+	 .parse = parse_choice,
+	 .field = FIELD(lock),
+	 .fallback = "boot",
+	 .accepts = "boot, request",
+	 .choices = locks},
 	/* It must be made for the kernel that runs. */
 	{.name = "code-profile",
 	 .parse = parse_switch,

@@ -70,7 +70,8 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.on_panic = config->on_panic,
 		.flags = (config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
 			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0) |
-			 (config->code_profile ? SECPOD_CFG_PROFILE : 0),
+			 (config->code_profile ? SECPOD_CFG_PROFILE : 0) |
+			 (config->lock == CONFIG_LOCK_REQUEST ? SECPOD_CFG_LOCK_REQUEST : 0),
 		.descriptor_scan = tsc_ticks(config->descriptor_scan),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));

@@ -75,6 +75,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->descriptor_scan, expected.descriptor_scan);
 	assert_true(config->debug_stats == expected.debug_stats);
 	assert_true(config->paging_delegation == expected.paging_delegation);
+	assert_int_equal(config->lock, expected.lock);
 	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
 
@@ -99,6 +100,7 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.descriptor_scan, 0);
 	assert_false(config.debug_stats);
 	assert_true(config.paging_delegation);
+	assert_int_equal(config.lock, CONFIG_LOCK_BOOT);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
 		assert_int_equal(config.policy[rule], rule < SECPOD_RULE_COUNT
 							      ? SECPOD_RULE_DEFAULT(rule)
@@ -127,6 +129,7 @@ static void every_key_is_read(void **state)
 			       "skip-timeout = 1500\n"
 			       "debug-stats = yes\n"
 			       "paging-delegation = no\n"
+			       "lock = request\n"
 			       "descriptor-scan = 250\n",
 			       &config, &reports),
 			 0);
@@ -146,6 +149,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.descriptor_scan, 250);
 	assert_true(config.debug_stats);
 	assert_false(config.paging_delegation);
+	assert_int_equal(config.lock, CONFIG_LOCK_REQUEST);
 }
 
 #define RULE_NAME(id, name, refuses) name,
@@ -241,6 +245,8 @@ static void values_are_read_exactly(void **state)
 		{"boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255},
 		{"skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000},
 		{"descriptor-scan = 10000", offsetof(struct config, descriptor_scan), 10000},
+		{"lock = boot", offsetof(struct config, lock), CONFIG_LOCK_BOOT},
+		{"lock = request", offsetof(struct config, lock), CONFIG_LOCK_REQUEST},
 		{"skip-key = none", offsetof(struct config, skip_key), 0},
 		{"skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0)},
 		{"skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r')},
@@ -317,6 +323,8 @@ static void bad_values_are_reported_and_the_default_holds(void **state)
 		"descriptor-scan = 10001",
 		"skip-timeout = 1 s",
 		"debug-stats = 1",
+		"lock = yes",
+		"lock =",
 		"policy.cr0 =",
 		"policy.cr0 = denied",
 		"policy.cr0 = OFF",
