@@ -49,6 +49,12 @@ static const struct choice locks[] = {
 	{"request", CONFIG_LOCK_REQUEST},
 	{NULL, 0},
 };
+/* The first four as parse_switch() has them. */
+static const struct choice profiles[] = {
+	{"no", CONFIG_PROFILE_NONE},	     {"off", CONFIG_PROFILE_NONE},
+	{"yes", CONFIG_PROFILE_FILE},	     {"on", CONFIG_PROFILE_FILE},
+	{"request", CONFIG_PROFILE_REQUEST}, {NULL, 0},
+};
 static const struct choice panics[] = {
 	{"halt", SECPOD_FAIL_HALT},
 	{"reset", SECPOD_FAIL_RESET},
@@ -387,10 +393,11 @@ static const struct config_key keys[] = {
 	 .choices = locks},
 	/* It must be made for the kernel that runs. */
 	{.name = "code-profile",
-	 .parse = parse_switch,
+	 .parse = parse_choice,
 	 .field = FIELD(code_profile),
 	 .fallback = "no",
-	 .accepts = "yes, no"},
+	 .accepts = "yes, no, request",
+	 .choices = profiles},
 	/* clang-format off */
 	SECPOD_RULES(POLICY_KEY)
 	/* clang-format on */
@@ -544,6 +551,18 @@ static bool check_file(struct parser *parser, const char **text, size_t *size)
 	return true;
 }
 
+/* What no line is wrong about. */
+static void check_whole(struct parser *parser)
+{
+	const struct config *config = parser->config;
+
+	parser->line = 0;
+	if (config->code_profile == CONFIG_PROFILE_REQUEST && config->lock != CONFIG_LOCK_REQUEST)
+		problem(parser,
+			"code-profile = request without lock = request: nobody can hand one "
+			"over, no patch is in it");
+}
+
 unsigned int config_parse(const char *text, size_t size, struct config *config,
 			  config_report report, void *context)
 {
@@ -564,5 +583,6 @@ unsigned int config_parse(const char *text, size_t size, struct config *config,
 		text += step;
 		size -= step;
 	}
+	check_whole(&parser);
 	return parser.problems;
 }
