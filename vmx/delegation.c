@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "secpod/rules.h"
+#include "secpod/text/text_lines.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
@@ -228,11 +229,17 @@ int delegation_lock(void *context)
 	return error;
 }
 
-int delegation_end_profile(void *context)
+static void print_info(const char *line)
+{
+	log_info("%s", line);
+}
+
+int delegation_end_text(void *context)
 {
 	(void)context;
 	if (paging_end_profile(&vmx.paging))
 		delegation_tell_profile();
+	text_tell(&vmx.paging.text, text_site_after, print_info);
 	return 0;
 }
 

@@ -145,7 +145,7 @@ static int on_locked(void *context)
 static const struct phase_hook hooks[] = {
 	{"page tables", delegation_activate, delegation_lock},
 	{"registers", NULL, on_locked},
-	{"profile", NULL, delegation_end_profile},
+	{"kernel code", NULL, delegation_end_text},
 };
 
 static bool lock_is_asked_for(void)

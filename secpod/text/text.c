@@ -56,7 +56,9 @@ static bool more_sites(struct text *text)
 	page = page_pool_alloc(text->pool);
 	if (!page)
 		return false;
-	text->page[text->pages++] = page;
+	text->page[text->pages] = page;
+	/* Whoever counts it without the lock finds it. */
+	__atomic_store_n(&text->pages, text->pages + 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < SITES_PER_PAGE; i++) {
 		page[i].next = text->free;
 		text->free = (text->pages - 1) * (uint32_t)SITES_PER_PAGE + i + 1;
@@ -647,19 +649,25 @@ void text_forget(struct text *text, uint64_t va)
 	spin_unlock(&text->lock);
 }
 
-uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site)
+uint32_t text_site_peek(struct text *text, uint32_t number, struct text_site *site)
 {
-	uint32_t found = 0;
-
-	spin_lock(&text->lock);
-	while (!found && number < text->pages * (uint32_t)SITES_PER_PAGE) {
+	while (number < text->pages * (uint32_t)SITES_PER_PAGE) {
 		const struct text_site *at = site_of(text, ++number);
 
 		if (!at->patch.va)
 			continue;
 		*site = *at;
-		found = number;
+		return number;
 	}
+	return 0;
+}
+
+uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site)
+{
+	uint32_t found;
+
+	spin_lock(&text->lock);
+	found = text_site_peek(text, number, site);
 	spin_unlock(&text->lock);
 	return found;
 }

@@ -114,8 +114,9 @@ void text_forget(struct text *text, uint64_t va);
 
 /*
  * text_site_after - *site becomes the first site in use whose number is above that; sites are numbered from 1, in no
- * order. Result: its number; 0: there is none.
+ * order. Result: its number; 0: there is none. text_site_peek - the same without the lock: for a panic.
  */
+uint32_t text_site_peek(struct text *text, uint32_t number, struct text_site *site);
 uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site);
 
 /*
