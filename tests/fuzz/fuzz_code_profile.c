@@ -10,7 +10,7 @@
 #define MODULE (BEGIN + PAGE_SIZE)
 #define MODULE_BYTES 64u
 
-/* The input: how many stores; these; the file. */
+/* The input: how many stores, and behind how many of them the profile comes; these; the file. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,12 +115,14 @@ static void store_all(const struct code_profile *profile, const uint8_t *data, u
 	static struct text text;
 	void *memory = open_text(&text);
 
-	for (uint32_t i = 0; i < stores; i++, data += STORE_BYTES) {
+	for (uint32_t i = 0; i <= stores; i++) {
 		if (i == before)
 			(void)text_use_profile(&text, profile, &code, refuse);
-		store(&text, &code, data, data[0] & 0x3fu, 1 + data[1] % 8);
+		if (i < stores)
+			store(&text, &code, data + i * STORE_BYTES, data[i * STORE_BYTES] & 0x3fu,
+			      1 + data[i * STORE_BYTES + 1] % 8);
 	}
-	check(before || !stores || text.profiled);
+	check(before || text.profiled);
 	if (text.profiled)
 		check_all(&text, profile);
 	else
@@ -164,6 +166,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size - 1 < stores * STORE_BYTES)
 		return 0;
 	use(data + 1 + stores * STORE_BYTES, size - 1 - stores * STORE_BYTES, data + 1, stores,
-	    data[0] / 16u);
+	    data[0] / 16u < stores ? data[0] / 16u : stores);
 	return 0;
 }
