@@ -44,6 +44,17 @@ static const struct choice failures[] = {
 	{"halt", CONFIG_ON_FAILURE_HALT},
 	{NULL, 0},
 };
+static const struct choice locks[] = {
+	{"boot", CONFIG_LOCK_BOOT},
+	{"request", CONFIG_LOCK_REQUEST},
+	{NULL, 0},
+};
+/* The first four as parse_switch() has them. */
+static const struct choice profiles[] = {
+	{"no", CONFIG_PROFILE_NONE},	     {"off", CONFIG_PROFILE_NONE},
+	{"yes", CONFIG_PROFILE_FILE},	     {"on", CONFIG_PROFILE_FILE},
+	{"request", CONFIG_PROFILE_REQUEST}, {NULL, 0},
+};
 static const struct choice panics[] = {
 	{"halt", SECPOD_FAIL_HALT},
 	{"reset", SECPOD_FAIL_RESET},
@@ -373,12 +384,20 @@ static const struct config_key keys[] = {
 	 .field = FIELD(paging_delegation),
 	 .fallback = "yes",
 	 .accepts = "yes, no"},
+	/* What runs before somebody asks runs unlocked. */
+	{.name = "lock",
+	 .parse = parse_choice,
+	 .field = FIELD(lock),
+	 .fallback = "boot",
+	 .accepts = "boot, request",
+	 .choices = locks},
 	/* It must be made for the kernel that runs. */
 	{.name = "code-profile",
-	 .parse = parse_switch,
+	 .parse = parse_choice,
 	 .field = FIELD(code_profile),
 	 .fallback = "no",
-	 .accepts = "yes, no"},
+	 .accepts = "yes, no, request",
+	 .choices = profiles},
 	/* clang-format off */
 	SECPOD_RULES(POLICY_KEY)
 	/* clang-format on */
@@ -532,6 +551,18 @@ static bool check_file(struct parser *parser, const char **text, size_t *size)
 	return true;
 }
 
+/* What no line is wrong about. */
+static void check_whole(struct parser *parser)
+{
+	const struct config *config = parser->config;
+
+	parser->line = 0;
+	if (config->code_profile == CONFIG_PROFILE_REQUEST && config->lock != CONFIG_LOCK_REQUEST)
+		problem(parser,
+			"code-profile = request without lock = request: nobody can hand one "
+			"over, no patch is in it");
+}
+
 unsigned int config_parse(const char *text, size_t size, struct config *config,
 			  config_report report, void *context)
 {
@@ -552,5 +583,6 @@ unsigned int config_parse(const char *text, size_t size, struct config *config,
 		text += step;
 		size -= step;
 	}
+	check_whole(&parser);
 	return parser.problems;
 }

@@ -18,6 +18,12 @@
 #define CONFIG_OPTIONS_LENGTH 1024u
 #define CONFIG_PROBLEM_LENGTH 120u
 
+/* When LOCKED follows ACTIVE: at once, or when the guest asks for it. */
+enum config_lock { CONFIG_LOCK_BOOT, CONFIG_LOCK_REQUEST };
+
+/* Where the profile of the kernel comes from. */
+enum config_profile { CONFIG_PROFILE_NONE, CONFIG_PROFILE_FILE, CONFIG_PROFILE_REQUEST };
+
 enum config_failure { CONFIG_ON_FAILURE_BOOT, CONFIG_ON_FAILURE_HALT };
 
 /* skip_key: scan code << 16 | Unicode character, as EFI_INPUT_KEY has them; 0 for no key. */
@@ -44,7 +50,8 @@ struct config {
 	uint32_t descriptor_scan; /* milliseconds, 0: at VM exits only */
 	bool debug_stats;
 	bool paging_delegation;
-	bool code_profile;
+	uint32_t code_profile;		   /* enum config_profile */
+	uint32_t lock;			   /* enum config_lock */
 	uint8_t policy[SECPOD_POLICY_MAX]; /* SECPOD_ANSWER_*, by rule */
 	uint64_t listed; /* bit by rule: "list", which is deny but for what is listed */
 };

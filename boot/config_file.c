@@ -84,7 +84,8 @@ static const struct {
 
 static bool is_wanted(const struct config *config, uint32_t which)
 {
-	return which == SECPOD_FILE_PROFILE ? config->code_profile : config->listed != 0;
+	return which == SECPOD_FILE_PROFILE ? config->code_profile == CONFIG_PROFILE_FILE
+					    : config->listed != 0;
 }
 
 /* size: of bytes[], one more than is accepted; becomes what the file has. */

@@ -8,6 +8,7 @@
 #include "boot/firmware.h"
 #include "boot/memory.h"
 #include "boot/paging.h"
+#include "secpod/text/code_profile.h"
 
 #define PAGE 0x1000ul
 #define KIB 0x400ul
@@ -68,9 +69,13 @@ static void fill_config(struct secpod_config *out, const struct config *config)
 		.serial_port = config->serial_port,
 		.serial_baud = config->serial_baud,
 		.on_panic = config->on_panic,
-		.flags = (config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
-			 (config->paging_delegation ? SECPOD_CFG_DELEGATION : 0) |
-			 (config->code_profile ? SECPOD_CFG_PROFILE : 0),
+		.flags =
+			(config->debug_stats ? SECPOD_CFG_DEBUG_STATS : 0) |
+			(config->paging_delegation ? SECPOD_CFG_DELEGATION : 0) |
+			(config->code_profile ? SECPOD_CFG_PROFILE : 0) |
+			(config->code_profile == CONFIG_PROFILE_REQUEST ? SECPOD_CFG_PROFILE_REQUEST
+									: 0) |
+			(config->lock == CONFIG_LOCK_REQUEST ? SECPOD_CFG_LOCK_REQUEST : 0),
 		.descriptor_scan = tsc_ticks(config->descriptor_scan),
 	};
 	memcpy(out->policy, config->policy, sizeof(out->policy));
@@ -85,6 +90,12 @@ static uint64_t files_size(const struct config_files *files)
 	for (uint32_t which = 0; which < SECPOD_FILES; which++)
 		size += page_align(files->file[which].size);
 	return size;
+}
+
+/* What this configuration wants of the pools beyond what every machine needs. */
+static uint64_t pool_more(const struct config *config)
+{
+	return config->code_profile == CONFIG_PROFILE_REQUEST ? CODE_PROFILE_ROOM : 0;
 }
 
 static void place_files(struct secpod_handoff *handoff, uint64_t base,
@@ -204,7 +215,7 @@ bool monitor_start(const struct config *config, const struct config_files *files
 	bool launched = false;
 	bool clean = true;
 
-	if (!region_reserve(files_size(files), &base, &size))
+	if (!region_reserve(files_size(files) + pool_more(config), &base, &size))
 		return false;
 	handoff = place(base, size, config, files, &entry);
 	if (handoff != NULL && cpus_enumerate(handoff) && check(entry, handoff) &&

@@ -22,7 +22,7 @@ KERNELS = ("6.1", "6.12")
 BARE_CPUS = 2
 SECPOD_CPUS = (1, 2)
 # Where the guest's module is loaded as well, which must give an attacker nothing: on one machine with SecPod of each
-# kernel. The other one is as stock kernels are.
+# kernel. It hands the profile of the kernel over and locks. The other one is as stock kernels are.
 SUPPORTED = (("6.1", 1), ("6.12", 2))
 
 # What stands for the secure space where there is none: kept from the kernel, as firmware would.
@@ -44,7 +44,7 @@ RECORD = re.compile(r"secpod: .*audit #\d+ cpu \d+ \w+ ([\w-]+) (?:deny|panic)\b
 # An attack knows what the record has to say of it: ATTACK_RECORD of attack.h.
 WORDS = re.compile(r"; record: (.*)$")
 ALIVE = r"ATTACKS: \d+ made, machine alive"
-LOADED = r"ATTACKS: secpod\.ko loaded, 5 functions redirected"
+LOADED = r"ATTACKS: secpod\.ko loaded, 5 functions redirected, LOCKED by request"
 
 
 class Outcome:
@@ -110,8 +110,8 @@ class Run:
                    "--initramfs", "%s/build/tests/attacks/%s/initramfs.cpio.gz" % (ROOT, self.kernel)]
         for line in conf if secpod else []:
             command += ["--conf", line]
-        # Of the kernel's own patches, which go on meanwhile, none is refused.
-        command.append("--profile" if secpod else "--no-secpod")
+        # Of the kernel's own patches, which go on meanwhile, none is refused. The module hands the profile over, and locks.
+        command.append("--profile-request" if self.support else "--profile" if secpod else "--no-secpod")
         if self.support:
             command += ["--module", "secpod"]
         os.makedirs(IMAGES, exist_ok=True)

@@ -54,12 +54,18 @@ static bool is_paging_active(const struct hypercalls *hypercalls)
 	return hypercalls->paging && __atomic_load_n(&hypercalls->paging->active, __ATOMIC_ACQUIRE);
 }
 
+static bool wants_profile(const struct hypercalls *hypercalls)
+{
+	return is_paging_active(hypercalls) && paging_wants_profile(hypercalls->paging);
+}
+
 static int64_t call_info(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	const struct secpod_info info = {
 		.abi_version = SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR,
 		.features = hypercalls->features |
-			    (is_paging_active(hypercalls) ? SECPOD_FEATURE_PAGING : 0),
+			    (is_paging_active(hypercalls) ? SECPOD_FEATURE_PAGING : 0) |
+			    (wants_profile(hypercalls) ? SECPOD_FEATURE_PROFILE : 0),
 		.phase = phase_current(hypercalls->phase),
 		.rule_count = SECPOD_RULE_COUNT,
 		.policy = {policy_bits(hypercalls->policy, 0), policy_bits(hypercalls->policy, 1)},
@@ -230,6 +236,19 @@ static int64_t call_rearm(struct hypercalls *hypercalls, struct hypercall *call)
 	return error ? error : machine->rearm(machine->context, calls, (uint32_t)count);
 }
 
+static int64_t call_profile(struct hypercalls *hypercalls, struct hypercall *call)
+{
+	const struct hypercall_machine *machine = &hypercalls->machine;
+	const uint64_t list = call->rdi, bytes = call->rsi;
+	int error;
+
+	if (bytes == 0 || bytes > SECPOD_PROFILE_MAX || bytes % ALIGNMENT)
+		return -EINVAL;
+	error = check_buffer(hypercalls, list,
+			     (bytes + PAGE_SIZE - 1) / PAGE_SIZE * sizeof(uint64_t));
+	return error ? error : machine->profile(machine->context, list, bytes);
+}
+
 /* On record under the rule that its pages came by; who it belongs to instead of who has said so. */
 static void record_name(const struct hypercalls *hypercalls, uint64_t begin, uint64_t bytes,
 			const char *name)
@@ -300,6 +319,7 @@ static const struct hypercall_row rows[] = {
 	[SECPOD_CALL_REARM] = {"REARM", call_rearm, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_CODE_OK] = {"CODE_OK", call_code_ok, 3, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_CODE_GONE] = {"CODE_GONE", call_code_gone, 1, SECPOD_PHASE_ACTIVE, true},
+	[SECPOD_CALL_PROFILE] = {"PROFILE", call_profile, 2, SECPOD_PHASE_ACTIVE, true},
 	[SECPOD_CALL_STATS] = {"STATS", call_stats, 2, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_LOG_READ] = {"LOG_READ", call_log_read, 3, SECPOD_PHASE_GUEST, false},
 	[SECPOD_CALL_TEXT_SITES] = {"TEXT_SITES", call_text_sites, 3, SECPOD_PHASE_ACTIVE, true},

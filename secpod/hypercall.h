@@ -33,6 +33,11 @@ struct hypercall_machine {
 	int (*rearm)(void *context, const struct secpod_call_site *calls, uint32_t count);
 	/* Is at va (linear) code of a module's, as it was measured when it came? */
 	bool (*is_module_code)(void *context, uint64_t va);
+	/*
+	 * PROFILE: bytes, in the pages that the list at gpa list has, which is the guest's. Result: 0, -EPERM, -EINVAL, -EFAULT,
+	 * -ENOENT, -EBUSY, -EAGAIN, -EACCES (refused by a rule).
+	 */
+	int (*profile)(void *context, uint64_t list, uint64_t bytes);
 };
 
 /* One for the machine. */

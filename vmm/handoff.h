@@ -66,8 +66,10 @@ enum secpod_failure { SECPOD_FAIL_HALT = 0, SECPOD_FAIL_RESET = 1 };
 
 #define SECPOD_CFG_DEBUG_STATS \
 	(1u << 0) /* statistics readable through CPUID, root-mode time counted */
-#define SECPOD_CFG_DELEGATION (1u << 1) /* the guest's page tables are read-only to it */
-#define SECPOD_CFG_PROFILE (1u << 2)	/* only patches of a profile */
+#define SECPOD_CFG_DELEGATION (1u << 1)	     /* the guest's page tables are read-only to it */
+#define SECPOD_CFG_PROFILE (1u << 2)	     /* only patches of a profile */
+#define SECPOD_CFG_PROFILE_REQUEST (1u << 4) /* which the guest hands over */
+#define SECPOD_CFG_LOCK_REQUEST (1u << 3)    /* LOCKED does not follow ACTIVE by itself */
 
 struct secpod_config {
 	uint32_t log_level;   /* enum log_level of vmm/log.h: 0 error, 1 warning, 2 info, 3 debug */

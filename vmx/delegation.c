@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "secpod/rules.h"
+#include "secpod/text/text_lines.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/guest_mem.h"
 #include "vmm/log.h"
@@ -87,15 +88,22 @@ static void open_list(struct code_list *list)
 	log_info("%" PRIu32 " pages may become code by the list", list->pages);
 }
 
-/* The same: without a profile all patches are refused. */
-static void open_profiles(struct paging_config *config)
+/* The same: without a profile all patches are refused. Result: 0, -ENOMEM: no room for what the guest hands over. */
+static int open_profiles(struct paging_config *config)
 {
 	const struct secpod_file_place *file = &vmx.handoff->file[SECPOD_FILE_PROFILE];
+	const uint32_t flags = vmx.handoff->config.flags;
 
-	config->profiled = vmx.handoff->config.flags & SECPOD_CFG_PROFILE;
+	config->profiled = flags & SECPOD_CFG_PROFILE;
+	if (flags & SECPOD_CFG_PROFILE_REQUEST) {
+		config->profile_room =
+			page_pool_alloc_contiguous(vmx.pool, CODE_PROFILE_ROOM >> PAGE_SHIFT, 1);
+		return config->profile_room ? 0 : -ENOMEM;
+	}
 	if (file->size &&
 	    code_profiles_open(&config->profiles, (const void *)(uintptr_t)file->base, file->size))
 		log_error("the profile of kernels is malformed");
+	return 0;
 }
 
 int delegation_init(void)
@@ -115,7 +123,9 @@ int delegation_init(void)
 	int error;
 
 	open_list(&config.code_list);
-	open_profiles(&config);
+	error = open_profiles(&config);
+	if (error)
+		return error;
 	error = paging_init(&vmx.paging, vmx.pool, &vmx.ept, &config, &ops);
 	for (uint32_t i = 0; !error && i < handoff->cpu_count; i++) {
 		vmx.vcpu[i]->paging = page_pool_alloc_contiguous(vmx.pool, CPU_PAGES, 1);
@@ -156,14 +166,12 @@ out:
 	spin_unlock(&noted.lock);
 }
 
-static void tell_profile(void)
+void delegation_tell_profile(void)
 {
-	const struct code_profile *profile = &vmx.paging.profile;
+	const struct code_profile *profile = &vmx.paging.text.profile;
 	struct secpod_record record = audit_from(this_vcpu());
 	char digest[2 * SHA256_BYTES + 1];
 
-	if (!vmx.paging.profiled)
-		return;
 	if (!profile->sites)
 		log_error(
 			"no profile is that of this kernel: policy.code-profile answers each patch");
@@ -196,7 +204,10 @@ int delegation_activate(void *context)
 		log_error("paging delegation is off: %s failed (error %d)", failed, -error);
 		return 0;
 	}
-	tell_profile();
+	if (paging_wants_profile(&vmx.paging))
+		log_info("the guest may hand over the profile of its kernel until LOCKED");
+	else if (vmx.paging.profiled)
+		delegation_tell_profile();
 	__atomic_store_n(&vmx.delegating, true, __ATOMIC_RELEASE);
 	delegation_sync(this_vcpu());
 	/* The others: before they enter the guest again. */
@@ -216,6 +227,20 @@ int delegation_lock(void *context)
 	if (error)
 		log_error("not locked: the page tables are not as LOCKED asks (error %d)", -error);
 	return error;
+}
+
+static void print_info(const char *line)
+{
+	log_info("%s", line);
+}
+
+int delegation_end_text(void *context)
+{
+	(void)context;
+	if (paging_end_profile(&vmx.paging))
+		delegation_tell_profile();
+	text_tell(&vmx.paging.text, text_site_after, print_info);
+	return 0;
 }
 
 static void purge_targets(struct vcpu *vcpu, uint64_t root)

@@ -20,9 +20,16 @@ int delegation_init(void);
  */
 void delegation_note_root(uint64_t root);
 
-/* delegation_activate, delegation_lock - hooks of the phases (secpod/phase.h). */
+/*
+ * delegation_activate, delegation_lock - hooks of the phases (secpod/phase.h). delegation_end_text - of LOCKED, the last, which
+ * does not fail: no profile comes any more, and what is patched by now goes to the log.
+ */
 int delegation_activate(void *context);
 int delegation_lock(void *context);
+int delegation_end_text(void *context);
+
+/* delegation_tell_profile - in the log and on record: which profile holds. */
+void delegation_tell_profile(void);
 
 /*
  * delegation_reset - the CPU is in the state after INIT: paging is off.

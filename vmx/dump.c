@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "secpod/text/text_lines.h"
 #include "vmm/cpu_ops.h"
 #include "vmm/panic.h"
 #include "vmx/entry_check.h"
@@ -77,9 +78,16 @@ void dump_guest(enum log_level level)
 	       vmread(VMCS_GUEST_EFER));
 }
 
+static void print_error(const char *line)
+{
+	log_error("%s", line);
+}
+
 void dump_for_panic(void)
 {
 	dump_guest(LOG_ERROR);
+	/* A CPU that is stopped may have the lock. */
+	text_tell(&vmx.paging.text, text_site_peek, print_error);
 }
 
 void dump_entry_rule(const struct vcpu *vcpu)

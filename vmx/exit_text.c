@@ -8,6 +8,7 @@
 #include "vmm/guest_mem.h"
 #include "vmm/x86.h"
 #include "vmx/audit.h"
+#include "vmx/delegation.h"
 #include "vmx/guest_state.h"
 #include "vmx/insn.h"
 #include "vmx/state.h"
@@ -174,9 +175,9 @@ static int write_code(void *context)
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */
-static int judge(struct text_exit *t, const struct code_profile *profile)
+static int judge(struct text_exit *t, bool any_place)
 {
-	const struct text_code code = {read_code, write_code, is_code, t, profile};
+	const struct text_code code = {read_code, write_code, is_code, t, any_place};
 	const uint32_t first = (uint32_t)__builtin_ctzll(t->change->mask) / 8;
 	const uint32_t count = 8 - first - (uint32_t)__builtin_clzll(t->change->mask) / 8;
 	uint8_t bytes[sizeof(uint64_t)];
@@ -192,12 +193,12 @@ static int judge(struct text_exit *t, const struct code_profile *profile)
 static bool refuse_unlisted(const struct vcpu *vcpu, struct text_exit *t)
 {
 	(void)guest_read(t->gpa, t->old, sizeof(*t->old));
-	return audit_breach(vcpu,
-			    &(const struct breach){
-				    .rule = SECPOD_RULE_CODE_PROFILE,
-				    .detail = {t->gpa, store_change_apply(t->change, *t->old),
-					       *t->old, sha256_first(vmx.paging.profile.digest)},
-			    });
+	return audit_breach(
+		vcpu, &(const struct breach){
+			      .rule = SECPOD_RULE_CODE_PROFILE,
+			      .detail = {t->gpa, store_change_apply(t->change, *t->old), *t->old,
+					 sha256_first(vmx.paging.text.profile.digest)},
+		      });
 }
 
 static bool wants_record(void)
@@ -219,11 +220,11 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 
 	if (word & FRAME_FLUID)
 		return write_code(&t);
-	error = judge(&t, vmx.paging.profiled ? &vmx.paging.profile : NULL);
+	error = judge(&t, false);
 	if (error == -EPERM) {
 		if (refuse_unlisted(vcpu, &t))
 			return 0;
-		error = judge(&t, NULL);
+		error = judge(&t, true);
 	}
 	if (error != -EACCES && error != -ENOMEM) {
 		if (!error && wants_record())
@@ -296,7 +297,7 @@ bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
 int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 {
 	struct text_exit t = {.vcpu = vcpu};
-	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
+	const struct text_code code = {read_code, write_code, is_code, &t, false};
 
 	if (!is_module_code(&t, stub))
 		return -EINVAL;
@@ -306,11 +307,43 @@ int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub)
 int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count)
 {
 	struct text_exit t = {.vcpu = vcpu};
-	const struct text_code code = {read_code, write_code, is_code, &t, NULL};
+	const struct text_code code = {read_code, write_code, is_code, &t, false};
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (!is_module_code(&t, calls[i].stub))
 			return -EINVAL;
 	}
 	return text_rearm(&vmx.paging.text, &code, put_code, calls, count);
+}
+
+/* ---- a profile from the guest */
+
+/* A site that was patched before, and not as the profile has it. */
+static bool refuse_standing(void *context, const struct text_site *site,
+			    const uint8_t now[PATCH_BYTES], const struct code_profile *profile)
+{
+	struct text_exit *t = context;
+	struct breach breach = {
+		.rule = SECPOD_RULE_CODE_PROFILE,
+		.found = true,
+		.detail = {[3] = sha256_first(profile->digest)},
+	};
+
+	(void)locate(t, site->patch.va, &breach.detail[0]);
+	memcpy(&breach.detail[1], now, sizeof(breach.detail[1]));
+	memcpy(&breach.detail[2], site->patch.original, sizeof(breach.detail[2]));
+	return audit_breach(t->vcpu, &breach);
+}
+
+int text_profile_guest(struct vcpu *vcpu, uint64_t list, uint64_t bytes)
+{
+	struct text_exit t = {.vcpu = vcpu};
+	const struct text_code code = {read_code, write_code, is_code, &t, false};
+
+	const int error =
+		paging_take_profile(&vmx.paging, vcpu->paging, list, bytes, &code, refuse_standing);
+
+	if (!error)
+		delegation_tell_profile();
+	return error;
 }

@@ -29,6 +29,13 @@ int text_redirect_guest(struct vcpu *vcpu, uint64_t function, uint64_t stub);
 
 /* text_rearm_guest - REARM. Result: as text_rearm(); -EINVAL, too, where a stub is no code of a module's. */
 int text_rearm_guest(struct vcpu *vcpu, const struct secpod_call_site *calls, uint32_t count);
+
+/*
+ * text_profile_guest - PROFILE. Result: as paging_take_profile(); a site that the profile does not have is answered by the
+ * rule code-profile, and with "log" or "off" it is none that refuses.
+ */
+int text_profile_guest(struct vcpu *vcpu, uint64_t list, uint64_t bytes);
+
 /* text_is_module_code - is at va, by the vcpu's page tables, code of a module's, as it was measured? */
 bool text_is_module_code(const struct vcpu *vcpu, uint64_t va);
 

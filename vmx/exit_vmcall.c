@@ -91,11 +91,17 @@ static bool is_module_code(void *context, uint64_t va)
 	return text_is_module_code(this_vcpu(), va);
 }
 
+static int profile(void *context, uint64_t list, uint64_t bytes)
+{
+	(void)context;
+	return text_profile_guest(this_vcpu(), list, bytes);
+}
+
 void exit_vmcall_init(void)
 {
 	vmx.hypercalls = (struct hypercalls){
 		.machine = {NULL, is_guest_memory, read_guest, write_guest, machine_stats, caller,
-			    redirect, rearm, is_module_code},
+			    redirect, rearm, is_module_code, profile},
 		.phase = &vmx.phase,
 		.policy = &vmx.policy,
 		.log = &vmx.audit,

@@ -59,6 +59,17 @@ static void borrow_pins(struct vcpu *vcpu)
 	}
 }
 
+/* Without paging delegation there is nothing more to wait for in CR3 from ACTIVE on. */
+static void stop_watching(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE))
+		return;
+	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
+	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
+	if (cr3_targets_clear(&vcpu->cr3_targets))
+		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+}
+
 static void trap_registers(struct vcpu *vcpu)
 {
 	uint64_t cr4 = guest_cr4(vcpu);
@@ -70,13 +81,7 @@ static void trap_registers(struct vcpu *vcpu)
 		vcpu->controls.proc2 |= PROC2_DESCRIPTOR_TABLE_EXITING;
 		vmwrite(VMCS_PROC_CONTROLS2, vcpu->controls.proc2);
 	}
-	if (__atomic_load_n(&vmx.delegating, __ATOMIC_ACQUIRE))
-		return;
-	/* Nothing more to wait for in CR3. */
-	vcpu->controls.proc &= ~PROC_CR3_LOAD_EXITING;
-	vmwrite(VMCS_PROC_CONTROLS, vcpu->controls.proc);
-	if (cr3_targets_clear(&vcpu->cr3_targets))
-		vmcs_write_cr3_targets(&vcpu->cr3_targets);
+	stop_watching(vcpu);
 }
 
 void lock_sync(struct vcpu *vcpu)
@@ -140,11 +145,19 @@ static int on_locked(void *context)
 static const struct phase_hook hooks[] = {
 	{"page tables", delegation_activate, delegation_lock},
 	{"registers", NULL, on_locked},
+	{"kernel code", NULL, delegation_end_text},
 };
+
+static bool lock_is_asked_for(void)
+{
+	return vmx.handoff->config.flags & SECPOD_CFG_LOCK_REQUEST;
+}
 
 void lock_init(void)
 {
 	phase_init(&vmx.phase, hooks, sizeof(hooks) / sizeof(hooks[0]), NULL);
+	log_info("lock = %s", lock_is_asked_for() ? "request: LOCKED when the guest asks for it"
+						  : "boot: LOCKED when the kernel has booted");
 }
 
 enum text_state { TEXT_UNMAPPED, TEXT_WRITABLE, TEXT_READ_ONLY };
@@ -173,14 +186,16 @@ static enum root_verdict judge_root(uint64_t root, enum text_state text)
 	return verdict;
 }
 
-static void lock_now(const struct vcpu *vcpu, uint64_t entry)
+static void step_now(const struct vcpu *vcpu, uint64_t entry)
 {
+	const bool request = lock_is_asked_for();
+
 	if (phase_advance(&vmx.phase, SECPOD_PHASE_ACTIVE) ||
-	    phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED))
+	    (!request && phase_advance(&vmx.phase, SECPOD_PHASE_LOCKED)))
 		return;
-	log_info("locked: system-call entry %#" PRIx64 ", %" PRIu64
+	log_info("%s: system-call entry %#" PRIx64 ", %" PRIu64
 		 " control-register exits so far on this CPU",
-		 entry, vcpu->exits[EXIT_REASON_CR_ACCESS]);
+		 request ? "active" : "locked", entry, vcpu->exits[EXIT_REASON_CR_ACCESS]);
 }
 
 void lock_watch(struct vcpu *vcpu, uint64_t operand)
@@ -189,8 +204,12 @@ void lock_watch(struct vcpu *vcpu, uint64_t operand)
 	const uint64_t entry = rdmsr(MSR_LSTAR);
 	enum text_state text;
 
+	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST) {
+		stop_watching(vcpu);
+		return;
+	}
 	/* The step to ACTIVE may be under way on another CPU. */
-	if (phase_current(&vmx.phase) != SECPOD_PHASE_GUEST || vcpu->delegating)
+	if (vcpu->delegating)
 		return;
 	delegation_note_root(root);
 	if (!entry)
@@ -209,7 +228,7 @@ void lock_watch(struct vcpu *vcpu, uint64_t operand)
 		break;
 	case ROOT_FIRST_USER:
 		if (lockable(vcpu))
-			lock_now(vcpu, entry);
+			step_now(vcpu, entry);
 		break;
 	case ROOT_WATCH:
 		break;

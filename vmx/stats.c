@@ -228,7 +228,8 @@ bool stats_read(uint32_t index, uint64_t *value)
 		*value = vmx.paging.stats.measuring;
 		return true;
 	case SECPOD_STAT_RAM_MIXED:
-		*value = mixed_bytes();
+		/* Without paging delegation there is no frame table. */
+		*value = vmx.paging.frames.count ? mixed_bytes() : 0;
 		return true;
 	case SECPOD_STAT_PAGING:
 		*value = paging_bytes(&vmx.paging) + counts->tables * PAGE_SIZE;

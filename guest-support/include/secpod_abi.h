@@ -27,12 +27,14 @@
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 7u
+#define SECPOD_ABI_MINOR 8u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
 #define SECPOD_FEATURE_PAGING \
 	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REARM answer */
+#define SECPOD_FEATURE_PROFILE \
+	(1u << 4) /* PROFILE is waited for, until LOCKED or until one holds */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u
@@ -410,6 +412,18 @@ struct secpod_call_site {
  * and records that are caused from there say so (gone). Result: 0, -ENOENT: no name begins there.
  */
 #define SECPOD_CALL_CODE_GONE 13u
+
+/*
+ * PROFILE(list, bytes): the profile of the caller's kernel, as secpod-profile makes it: from now on the kernel's image is patched
+ * only as it says. With SECPOD_FEATURE_PROFILE (else -EPERM). bytes: a multiple of 8, at most SECPOD_PROFILE_MAX. list: gpas of the
+ * pages that they are in, 8 bytes each, one behind the other; they are multiples of 4096. All is read once, and judged then. There
+ * may be profiles of other kernels in it. Result: 0; -ENOENT: none is this kernel's; -EINVAL: malformed, too large; -EPERM, too:
+ * the kernel is patched by now in a way that the profile does not have, which is recorded by the rule CODE_PROFILE; -EAGAIN: it is
+ * being patched: try again; -EBUSY: another CPU is at it. An error changes nothing.
+ */
+#define SECPOD_CALL_PROFILE 14u
+/* So many gpas are a page. */
+#define SECPOD_PROFILE_MAX 0x200000u
 
 /*
  * STATS(gpa, size): a struct secpod_stats to gpa. size, result: as with INFO, from

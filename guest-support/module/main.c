@@ -8,10 +8,16 @@ static const struct part {
 	int (*start)(void);
 	void (*stop)(void);
 } parts[] = {
-	{counters_start, counters_stop}, {log_start, log_stop},
-	{device_start, device_stop},	 {power_start, power_stop},
-	{kexec_start, kexec_stop},	 {names_start, names_stop},
-	{delegate_start, delegate_stop}, {redirect_start, redirect_stop},
+	{counters_start, counters_stop},
+	{log_start, log_stop},
+	/* Before somebody can ask for LOCK. */
+	{profile_start, profile_stop},
+	{device_start, device_stop},
+	{power_start, power_stop},
+	{kexec_start, kexec_stop},
+	{names_start, names_stop},
+	{delegate_start, delegate_stop},
+	{redirect_start, redirect_stop},
 };
 
 static void stop_from(size_t count)

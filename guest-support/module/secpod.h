@@ -13,6 +13,7 @@
  *	power.c		hibernation is refused
  *	kexec.c		and kexec
  *	names.c		whose code is where
+ *	profile.c	where this kernel is patched
  *
  * What the module asks for SecPod judges like anything else at CPL 0: it has no rights of its own.
  */
@@ -118,5 +119,7 @@ int kexec_start(void);
 void kexec_stop(void);
 int names_start(void);
 void names_stop(void);
+int profile_start(void);
+void profile_stop(void);
 
 #endif

@@ -579,6 +579,7 @@ int paging_init(struct paging *paging, struct page_pool *pool, struct ept *ept,
 		.listed = config->listed,
 		.profiles = config->profiles,
 		.profiled = config->profiled,
+		.profile_room = config->profile_room,
 	};
 	error = frames_init(&paging->frames, pool, config->ram_top);
 	if (!error)

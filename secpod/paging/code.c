@@ -123,16 +123,6 @@ static int measure_page(struct paging *paging, struct paging_cpu *cpu, uint64_t 
 	return 0;
 }
 
-/* Of the image, which lies in one piece. */
-static int read_image(void *context, uint64_t offset, void *to, uint64_t len)
-{
-	const struct paging *paging = context;
-
-	return range_ok(offset, len, paging->image.end - paging->image.begin)
-		       ? guest_read(paging->image_gpa + offset, to, len)
-		       : -EFAULT;
-}
-
 int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 {
 	const struct paging_range *image = &paging->image;
@@ -140,9 +130,8 @@ int code_measure_image(struct paging *paging, struct paging_cpu *cpu)
 
 	for (uint64_t va = image->begin; !error && va < image->end; va += PAGE_SIZE)
 		error = measure_page(paging, cpu, va);
-	if (!error && paging->profiled)
-		(void)code_profiles_choose(&paging->profiles, read_image, paging, image->begin,
-					   image->end - image->begin, &paging->profile);
+	if (!error)
+		profile_activate(paging);
 	return error;
 }
 

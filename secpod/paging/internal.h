@@ -123,6 +123,9 @@ int code_note_fluid(struct paging *paging, struct paging_cpu *cpu, uint64_t fram
 int code_admit(struct paging *paging, struct paging_cpu *cpu, const struct pte_place *place,
 	       uint64_t frame);
 
+/* profile_activate - choose the kernel's own of the file, if it is to come from there; the image is known. */
+void profile_activate(struct paging *paging);
+
 /*
  * pair_has - may next, of a root that info is of, not differ from an entry of the other root of its pair?
  * pair_exchange - then: as guest_cmpxchg64(), when it does not; or -EPERM (refused, recorded).

@@ -17,6 +17,7 @@
  *	judge.c		the rules
  *	rights.c	what EPT lets be done with each kind of frame
  *	code.c		code comes: the image is measured, and each new page
+ *	profile.c	where the image is patched
  *
  * Whatever the guest does at the same time on other CPUs, these hold after every call:
  *  - a page table of an admitted tree is read-only in EPT, and every CPU has invalidated since it
@@ -151,10 +152,12 @@ struct paging {
 	uint32_t trampolines;
 	struct code_list code_list;
 	uint64_t listed; /* bit by rule: what is on the list does not break it */
-	struct code_profiles profiles;
-	/* Of the kernel, from ACTIVE on, if profiles are asked for; without a site when none is this kernel's. */
+	/* If a profile is asked for, text.profile is that of the kernel, without a site when none is this kernel's. */
 	bool profiled;
-	struct code_profile profile;
+	struct code_profiles profiles; /* of the file: from ACTIVE on */
+	/* CODE_PROFILE_ROOM bytes of the secure space for what the guest hands over: from then on, at the latest from LOCKED; NULL: none is. */
+	uint8_t *profile_room;
+	bool profile_busy; /* a CPU is at it */
 	struct paging_stats stats;
 };
 
@@ -169,9 +172,10 @@ struct paging_config {
 	const struct secpod_range *range; /* the firmware's memory map: runtime services */
 	uint32_t range_count;
 	struct code_list code_list;
-	uint64_t listed; /* see struct paging */
+	uint64_t listed;
 	struct code_profiles profiles;
-	bool profiled;
+	bool profiled; /* these four: see struct paging */
+	uint8_t *profile_room;
 };
 
 /*
@@ -201,6 +205,22 @@ int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_
  * recorded, and nothing is frozen); -EFAULT.
  */
 int paging_lock(struct paging *paging);
+
+/* paging_wants_profile - may the guest hand over the profile of its kernel? Once active. */
+bool paging_wants_profile(const struct paging *paging);
+
+/*
+ * paging_take_profile - bytes of profiles, in pages whose gpas (page aligned) are in the list at list (gpa): the kernel's
+ * own of them holds from here on. Where that fails none does, as before. cpu: of the caller, its room for code is used.
+ * code, refuse: see text_use_profile().
+ * Result: 0; -EINVAL (malformed, too large, unaligned); -EFAULT (no memory of the guest's); -ENOENT (none is this kernel's);
+ * -EPERM (none is asked for, or one holds); -EBUSY (another CPU is at it); -EAGAIN, -EACCES (text_use_profile()).
+ */
+int paging_take_profile(struct paging *paging, struct paging_cpu *cpu, uint64_t list,
+			uint64_t bytes, const struct text_code *code, text_refuse refuse);
+
+/* paging_end_profile - LOCKED: where the guest was to hand one over and has not, one without sites holds. Result: is it so? */
+bool paging_end_profile(struct paging *paging);
 
 /* ---- routes. Each is called in root mode with no lock held. */
 

@@ -20,6 +20,8 @@
 #define CODE_PROFILE_VERSION 1u
 #define CODE_PROFILE_SIZE_MAX (16u << 20)
 #define CODE_PROFILE_TEXT_MAX (1u << 30)
+/* For one from the guest. Those of Debian's 6.1 and 6.12 have 0.9 and 1.1 MB. */
+#define CODE_PROFILE_ROOM SECPOD_PROFILE_MAX
 #define CODE_PROFILE_ID 20u
 
 struct code_profile_header {

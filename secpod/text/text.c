@@ -56,7 +56,9 @@ static bool more_sites(struct text *text)
 	page = page_pool_alloc(text->pool);
 	if (!page)
 		return false;
-	text->page[text->pages++] = page;
+	text->page[text->pages] = page;
+	/* Whoever counts it without the lock finds it. */
+	__atomic_store_n(&text->pages, text->pages + 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < SITES_PER_PAGE; i++) {
 		page[i].next = text->free;
 		text->free = (text->pages - 1) * (uint32_t)SITES_PER_PAGE + i + 1;
@@ -160,12 +162,20 @@ static struct patch_targets targets_of(const struct text_code *code)
 
 struct profiled {
 	const struct text_code *code;
+	const struct code_profile *profile;
 	const struct code_profile_site *site;
 };
 
-static bool is_profiled(const struct text_code *code, uint64_t va)
+static struct profiled profiled_at(const struct text_code *code, const struct code_profile *profile,
+				   uint64_t va)
 {
-	return code->profile && code_profile_covers(code->profile, va);
+	return (struct profiled){code, profile, code_profile_at(profile, va)};
+}
+
+static bool is_profiled(const struct judged *j, uint64_t va)
+{
+	return j->text->profiled && !j->code->any_place &&
+	       code_profile_covers(&j->text->profile, va);
 }
 
 static bool is_target(void *context, uint64_t va)
@@ -173,52 +183,60 @@ static bool is_target(void *context, uint64_t va)
 	const struct profiled *p = context;
 
 	return p->code->is_code(p->code->context, va) &&
-	       code_profile_target(p->code->profile, p->site, va);
+	       code_profile_target(p->profile, p->site, va);
 }
 
 /* Of the site at va: 0 where there is none, or no profile is asked. */
-static uint32_t length_of(const struct text_code *code, uint64_t va)
+static uint32_t length_of(const struct judged *j, uint64_t va)
 {
 	const struct code_profile_site *site =
-		is_profiled(code, va) ? code_profile_at(code->profile, va) : NULL;
+		is_profiled(j, va) ? code_profile_at(&j->text->profile, va) : NULL;
 
 	return site ? site->length : 0;
 }
 
-static bool may_open(const struct judged *j)
+/* What is patched without INT3 never has one. */
+static bool opens(const struct code_profile_site *site)
 {
-	const struct code_profile_site *site;
-
-	if (!is_profiled(j->code, j->va))
-		return true;
-	site = code_profile_at(j->code->profile, j->va);
-	/* What is patched without INT3 never has one. */
 	return site && site->kind != CODE_PROFILE_PREFIX;
 }
 
+static bool may_open(const struct judged *j)
+{
+	return !is_profiled(j, j->va) || opens(code_profile_at(&j->text->profile, j->va));
+}
+
 /* now[]: which patch_judge() has admitted, as state, by so many bytes. */
-static bool may_close(const struct judged *j, const struct patch_site *patch, const uint8_t *now,
+static bool has_patch(struct profiled p, const struct patch_site *patch, const uint8_t *now,
 		      enum patch_state state, uint32_t length)
 {
-	struct profiled p = {j->code, NULL};
 	const struct patch_targets targets = {is_target, &p};
 	uint32_t extent = length;
 
-	if (!is_profiled(j->code, patch->va))
-		return true;
-	p.site = code_profile_at(j->code->profile, patch->va);
-	return p.site && code_profile_state(p.site, state, length) &&
-	       patch_judge(patch, now, &extent, &targets) == state;
+	if (!p.site || !code_profile_state(p.site, state, length))
+		return false;
+	/* NOP is no prefix of an instruction. */
+	if (p.site->kind == CODE_PROFILE_PREFIX && state == PATCH_NOP &&
+	    !patch_is_prefix_swap(patch->original[0], now[0]))
+		return false;
+	return patch_judge(patch, now, &extent, &targets) == state;
+}
+
+static bool may_close(const struct judged *j, const struct patch_site *patch, const uint8_t *now,
+		      enum patch_state state, uint32_t length)
+{
+	return !is_profiled(j, patch->va) ||
+	       has_patch(profiled_at(j->code, &j->text->profile, patch->va), patch, now, state,
+			 length);
 }
 
 static bool may_fill(const struct judged *j, const struct patch_site *patch, uint32_t first)
 {
-	struct profiled p = {j->code, NULL};
+	struct profiled p = profiled_at(j->code, &j->text->profile, patch->va);
 	const struct patch_targets targets = {is_target, &p};
 
-	if (!is_profiled(j->code, patch->va))
+	if (!is_profiled(j, patch->va))
 		return true;
-	p.site = code_profile_at(j->code->profile, patch->va);
 	return p.site && first + j->count <= p.site->length &&
 	       patch_tail_judge(patch, first, j->count, j->bytes, &targets);
 }
@@ -264,6 +282,7 @@ static int open_site(const struct judged *j, struct text_site *site)
 	error = j->code->write(j->code->context);
 	if (!error) {
 		site->state = PATCH_OPEN;
+		site->put = false;
 		if (site->patch.extent == 0)
 			site->patch.extent = 1;
 	} else if (!known) {
@@ -321,6 +340,7 @@ static int close_site(const struct judged *j, struct text_site *site)
 		return error;
 	absorb(j, j->va, j->va + extent);
 	site->state = (uint8_t)state;
+	site->put = false;
 	site->patch.extent = (uint8_t)extent;
 	if (state == PATCH_ORIGINAL)
 		drop(j->text, site->patch.va);
@@ -371,7 +391,7 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 /* INT3 right behind what has been patched of an open site is taken for a site of its own, unless the profile has it in this one. */
 static bool reaches(const struct judged *j, const struct text_site *site)
 {
-	const uint32_t known = length_of(j->code, site->patch.va);
+	const uint32_t known = length_of(j, site->patch.va);
 	const uint32_t length = known ? known : site->patch.extent;
 
 	return site->patch.va + length > j->va;
@@ -423,6 +443,64 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	return error;
 }
 
+/* ---- a profile comes */
+
+/* Between two stores of Linux's there is nothing to judge. */
+static bool is_under_way(const struct text_site *site, const struct code_profile *profile)
+{
+	return site->state == PATCH_OPEN && opens(code_profile_at(profile, site->patch.va));
+}
+
+/* Does a site that is patched by now stand in the way? */
+static bool stands(const struct text_site *site, const struct code_profile *profile,
+		   const struct text_code *code, text_refuse refuse)
+{
+	const uint64_t va = site->patch.va;
+	uint8_t now[PATCH_BYTES];
+
+	if (!va || site->put || !code_profile_covers(profile, va) ||
+	    (read_around(code, va, now) >= site->patch.extent &&
+	     has_patch(profiled_at(code, profile, va), &site->patch, now,
+		       (enum patch_state)site->state, site->patch.extent)))
+		return false;
+	return refuse(code->context, site, now, profile);
+}
+
+/* All that may stand in the way are asked about, so that all are on record. */
+static int hold_against(struct text *text, const struct code_profile *profile,
+			const struct text_code *code, text_refuse refuse)
+{
+	const uint32_t count = text->pages * (uint32_t)SITES_PER_PAGE;
+	int error = 0;
+
+	for (uint32_t i = 1; i <= count; i++) {
+		if (is_under_way(site_of(text, i), profile))
+			return -EAGAIN;
+	}
+	for (uint32_t i = 1; i <= count; i++) {
+		if (stands(site_of(text, i), profile, code, refuse))
+			error = -EACCES;
+	}
+	return error;
+}
+
+int text_use_profile(struct text *text, const struct code_profile *profile,
+		     const struct text_code *code, text_refuse refuse)
+{
+	int error;
+
+	spin_lock(&text->lock);
+	error = text->profiled ? -EPERM : 0;
+	if (!error && code)
+		error = hold_against(text, profile, code, refuse);
+	if (!error) {
+		text->profile = *profile;
+		__atomic_store_n(&text->profiled, true, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&text->lock);
+	return error;
+}
+
 /* ---- what is put where no CPU is: functions that go elsewhere, and calls that come back */
 
 /* Sites do not overlap: the last one that begins before the end tells. */
@@ -465,6 +543,7 @@ static int put_site(struct text *text, const struct text_code *code, text_put pu
 		return error;
 	}
 	site->state = (uint8_t)state;
+	site->put = true;
 	site->patch.extent = (uint8_t)count;
 	text->stats.patches++;
 	return 0;
@@ -570,19 +649,25 @@ void text_forget(struct text *text, uint64_t va)
 	spin_unlock(&text->lock);
 }
 
-uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site)
+uint32_t text_site_peek(struct text *text, uint32_t number, struct text_site *site)
 {
-	uint32_t found = 0;
-
-	spin_lock(&text->lock);
-	while (!found && number < text->pages * (uint32_t)SITES_PER_PAGE) {
+	while (number < text->pages * (uint32_t)SITES_PER_PAGE) {
 		const struct text_site *at = site_of(text, ++number);
 
 		if (!at->patch.va)
 			continue;
 		*site = *at;
-		found = number;
+		return number;
 	}
+	return 0;
+}
+
+uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site)
+{
+	uint32_t found;
+
+	spin_lock(&text->lock);
+	found = text_site_peek(text, number, site);
 	spin_unlock(&text->lock);
 	return found;
 }

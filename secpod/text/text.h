@@ -23,6 +23,7 @@
 struct text_site {
 	struct patch_site patch;
 	uint8_t state; /* enum patch_state */
+	bool put;      /* by text_redirect() or text_rearm(), which ask no profile */
 	uint32_t next; /* in its bucket, or of those free; 0: the last one */
 };
 
@@ -44,6 +45,8 @@ struct text {
 	uint64_t begin; /* of the image, linear */
 	uint64_t bytes;
 	uint8_t (*digest)[SHA256_BYTES]; /* by page of the image; zero: no code */
+	bool profiled; /* set once: in the image only sites of the profile are patched */
+	struct code_profile profile;
 	struct text_stats stats;
 };
 
@@ -55,8 +58,7 @@ struct text_code {
 	int (*write)(void *context);
 	bool (*is_code)(void *context, uint64_t va);
 	void *context;
-	/* In its image only these sites are patched; NULL: any place is. */
-	const struct code_profile *profile;
+	bool any_place; /* the profile is not asked */
 };
 
 /* text_init - no site, nothing measured. Result: 0, -ENOMEM. */
@@ -77,6 +79,17 @@ void text_measure(struct text *text, uint64_t va, const void *page);
  */
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count);
+
+/*
+ * text_use_profile - from here on the image is patched as *profile has it. code: with which each site of the image that is
+ * patched by now is held against it; NULL: they stay. refuse: asked about those that the profile does not have as they are:
+ * does it stand in the way? context: of code. now[]: the bytes there, as many as can be read.
+ * Result: 0; -EPERM: there is a profile; -EAGAIN: a site of the profile is being patched; -EACCES: refuse() has said so.
+ */
+typedef bool (*text_refuse)(void *context, const struct text_site *site,
+			    const uint8_t now[PATCH_BYTES], const struct code_profile *profile);
+int text_use_profile(struct text *text, const struct code_profile *profile,
+		     const struct text_code *code, text_refuse refuse);
 
 /*
  * text_redirect - the function at function (linear, a multiple of 16) goes to stub from now on (redirect.h).
@@ -101,8 +114,9 @@ void text_forget(struct text *text, uint64_t va);
 
 /*
  * text_site_after - *site becomes the first site in use whose number is above that; sites are numbered from 1, in no
- * order. Result: its number; 0: there is none.
+ * order. Result: its number; 0: there is none. text_site_peek - the same without the lock: for a panic.
  */
+uint32_t text_site_peek(struct text *text, uint32_t number, struct text_site *site);
 uint32_t text_site_after(struct text *text, uint32_t number, struct text_site *site);
 
 /*

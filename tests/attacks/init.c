@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guest-support/include/secpod_abi.h"
+#include "guest-support/include/secpod_device.h"
 #include "tests/attacks/modules/attack_device.h"
 #include "tests/attacks/user.h"
 
@@ -138,6 +138,24 @@ static int load(const char *name, const char *parameters)
 	return load_file(path, parameters);
 }
 
+/* The first attack finds the machine LOCKED, by whom ever. */
+static const char *lock(void)
+{
+	const int fd = open(SECPOD_DEVICE, O_RDWR | O_CLOEXEC);
+	struct secpod_info info;
+	const char *how = "not LOCKED";
+
+	if (fd < 0 || ioctl(fd, SECPOD_IOC_INFO, &info))
+		say("ATTACKS: no device: %s", strerror(errno));
+	else if (info.phase == SECPOD_PHASE_LOCKED)
+		how = "LOCKED before";
+	else if (!ioctl(fd, SECPOD_IOC_LOCK, 0))
+		how = "LOCKED by request";
+	if (fd >= 0)
+		close(fd);
+	return how;
+}
+
 /* With all its parts; but it leaves the records of the log to secpod_attack.ko, which judges by them. */
 static void load_support(void)
 {
@@ -150,7 +168,7 @@ static void load_support(void)
 	error = load_file(SUPPORT, "log_interval=3600000");
 	file = fopen("/sys/kernel/secpod/redirected", "r");
 	if (file && fscanf(file, "%u", &count) == 1)
-		say("ATTACKS: secpod.ko loaded, %u functions redirected", count);
+		say("ATTACKS: secpod.ko loaded, %u functions redirected, %s", count, lock());
 	else
 		say("ATTACKS: secpod.ko not loaded: %s", strerror(error));
 	if (file)

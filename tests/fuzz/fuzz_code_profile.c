@@ -10,7 +10,7 @@
 #define MODULE (BEGIN + PAGE_SIZE)
 #define MODULE_BYTES 64u
 
-/* The input: how many stores; these; the file. */
+/* The input: how many stores, and behind how many of them the profile comes; these; the file. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -97,19 +97,41 @@ static void check_all(struct text *text, const struct code_profile *profile)
 	check_page(text);
 }
 
-static void store_all(const struct code_profile *profile, const uint8_t *data, uint32_t stores)
+static bool refuse(void *context, const struct text_site *site, const uint8_t now[PATCH_BYTES],
+		   const struct code_profile *profile)
 {
-	const struct text_code code = {read_code, write_code, is_code, NULL, profile};
+	(void)context;
+	(void)site;
+	(void)now;
+	(void)profile;
+	return true;
+}
+
+/* The profile comes behind the first so many stores: then it has all that they have left, or it is not in force. */
+static void store_all(const struct code_profile *profile, const uint8_t *data, uint32_t stores,
+		      uint32_t before)
+{
+	const struct text_code code = {read_code, write_code, is_code, NULL, false};
 	static struct text text;
 	void *memory = open_text(&text);
 
-	for (uint32_t i = 0; i < stores; i++, data += STORE_BYTES)
-		store(&text, &code, data, data[0] & 0x3fu, 1 + data[1] % 8);
-	check_all(&text, profile);
+	for (uint32_t i = 0; i <= stores; i++) {
+		if (i == before)
+			(void)text_use_profile(&text, profile, &code, refuse);
+		if (i < stores)
+			store(&text, &code, data + i * STORE_BYTES, data[i * STORE_BYTES] & 0x3fu,
+			      1 + data[i * STORE_BYTES + 1] % 8);
+	}
+	check(before || text.profiled);
+	if (text.profiled)
+		check_all(&text, profile);
+	else
+		check_page(&text);
 	free(memory);
 }
 
-static void use(const uint8_t *bytes, size_t size, const uint8_t *data, uint32_t stores)
+static void use(const uint8_t *bytes, size_t size, const uint8_t *data, uint32_t stores,
+		uint32_t before)
 {
 	/* Of its own size, so that what is read behind it is seen. */
 	uint8_t *file = malloc(size ? size : 1);
@@ -121,7 +143,7 @@ static void use(const uint8_t *bytes, size_t size, const uint8_t *data, uint32_t
 	memcpy(file, bytes, size);
 	if (!code_profiles_open(&profiles, file, size)) {
 		(void)code_profiles_choose(&profiles, read_image, NULL, BEGIN, PAGE_SIZE, &profile);
-		store_all(&profile, data, stores);
+		store_all(&profile, data, stores, before);
 	} else {
 		check(profiles.size == 0 && !code_profiles_choose(&profiles, read_image, NULL,
 								  BEGIN, PAGE_SIZE, &profile));
@@ -143,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stores = data[0] % 16u;
 	if (size - 1 < stores * STORE_BYTES)
 		return 0;
-	use(data + 1 + stores * STORE_BYTES, size - 1 - stores * STORE_BYTES, data + 1, stores);
+	use(data + 1 + stores * STORE_BYTES, size - 1 - stores * STORE_BYTES, data + 1, stores,
+	    data[0] / 16u < stores ? data[0] / 16u : stores);
 	return 0;
 }

@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hold(config.serial_port == 0 ||
 	     (config.serial_port >= 0x100 && config.serial_port <= 0xfff8));
 	hold(config.on_failure <= CONFIG_ON_FAILURE_HALT && config.on_panic <= SECPOD_FAIL_RESET);
+	hold(config.lock <= CONFIG_LOCK_REQUEST && config.code_profile <= CONFIG_PROFILE_REQUEST);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
 		hold(config.policy[rule] < SECPOD_ANSWER_COUNT);
 	for (uint32_t rule = SECPOD_RULE_COUNT; rule < SECPOD_POLICY_MAX; rule++)

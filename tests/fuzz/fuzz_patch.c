@@ -14,7 +14,7 @@ static bool is_code(void *context, uint64_t va)
 	return va >= BEGIN && va < BEGIN + sizeof(page);
 }
 
-static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
+static const struct text_code code = {read_code, write_code, is_code, NULL, false};
 static const struct patch_targets targets = {is_code, NULL};
 
 static void check_site(const struct text_site *site, uint8_t *covered)

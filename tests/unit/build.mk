@@ -55,7 +55,7 @@ unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock pair \
-	request shown) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
+	request shown profile) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
 	secpod/text/sha256.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
@@ -74,6 +74,7 @@ unit_paging_image := $(unit_paging_sources)
 unit_paging_roots := $(unit_paging_sources)
 unit_paging_rights := $(unit_paging_sources)
 unit_paging_code := $(unit_paging_sources)
+unit_paging_profile := $(unit_paging_sources)
 unit_sha256 := secpod/text/sha256.c
 unit_code_name := secpod/text/code_name.c vmm/page_pool.c
 unit_code_profile := secpod/text/code_profile.c secpod/text/sha256.c
@@ -83,6 +84,7 @@ unit_patch := secpod/text/patch.c
 unit_kernel_text := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c vmm/page_pool.c \
 	tests/unit/text_world.c
 unit_profiled_text := $(unit_kernel_text)
+unit_text_lines := $(unit_kernel_text) secpod/text/text_lines.c
 unit_redirect := $(unit_kernel_text)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c
 unit_store_decode := vmx/store_decode.c

@@ -84,6 +84,15 @@ static int rearm(void *context, const struct secpod_call_site *calls, uint32_t c
 	return world->redirect_error;
 }
 
+static int profile(void *context, uint64_t list, uint64_t bytes)
+{
+	struct hypercall_world *world = context;
+
+	world->profile[0] = list;
+	world->profile[1] = bytes;
+	return world->profile_error;
+}
+
 static int on_active(void *context)
 {
 	struct hypercall_world *world = context;
@@ -119,7 +128,7 @@ void hypercall_world_open(struct hypercall_world *world)
 	phase_init(&world->phase, hooks, sizeof(hooks) / sizeof(hooks[0]), world);
 	world->hypercalls = (struct hypercalls){
 		.machine = {world, is_guest_memory, read_guest, write_guest, stats, caller,
-			    redirect, rearm, is_module_code},
+			    redirect, rearm, is_module_code, profile},
 		.phase = &world->phase,
 		.policy = &world->policy,
 		.log = &world->log,

@@ -30,6 +30,8 @@ struct hypercall_world {
 	int redirect_error;	     /* what REDIRECT and REARM return */
 	struct secpod_call_site rearmed[SECPOD_REARM_MAX]; /* what REARM was asked for last */
 	uint32_t rearmed_count;
+	uint64_t profile[2];	/* what PROFILE was asked for last */
+	int profile_error;	/* what it returns */
 	uint64_t redirected[2]; /* what it was asked for last */
 	uint64_t module_begin;	/* code of a module's, linear */
 	uint64_t module_end;

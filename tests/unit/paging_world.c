@@ -27,6 +27,8 @@ int guest_read(uint64_t gpa, void *to, uint64_t len)
 	uint64_t *words = to;
 
 	assert_false(window_open);
+	if (paging_world->before_read)
+		paging_world->before_read(paging_world, gpa);
 	if (!guest_range_ok(gpa, len))
 		return -EFAULT;
 	/* Page tables are read by whole entries. */

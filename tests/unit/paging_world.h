@@ -60,6 +60,8 @@ struct paging_world {
 	bool mbec;	/* set before pw_open(): the CPUs have mode-based execute control */
 	/* What another CPU does while one waits for all to invalidate; not called while it runs. */
 	void (*meanwhile)(struct paging_world *world);
+	/* And just before the guest's memory at gpa is read. */
+	void (*before_read)(struct paging_world *world, uint64_t gpa);
 	/* And just before the entry at gpa becomes next, the lock of its table being held. */
 	void (*before_exchange)(struct paging_world *world, uint64_t gpa, uint64_t next);
 };

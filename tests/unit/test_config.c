@@ -75,6 +75,8 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->descriptor_scan, expected.descriptor_scan);
 	assert_true(config->debug_stats == expected.debug_stats);
 	assert_true(config->paging_delegation == expected.paging_delegation);
+	assert_int_equal(config->lock, expected.lock);
+	assert_int_equal(config->code_profile, expected.code_profile);
 	assert_memory_equal(config->policy, expected.policy, sizeof(config->policy));
 }
 
@@ -99,6 +101,8 @@ static void defaults_are_the_safe_ones(void **state)
 	assert_int_equal(config.descriptor_scan, 0);
 	assert_false(config.debug_stats);
 	assert_true(config.paging_delegation);
+	assert_int_equal(config.lock, CONFIG_LOCK_BOOT);
+	assert_int_equal(config.code_profile, CONFIG_PROFILE_NONE);
 	for (uint32_t rule = 0; rule < SECPOD_POLICY_MAX; rule++)
 		assert_int_equal(config.policy[rule], rule < SECPOD_RULE_COUNT
 							      ? SECPOD_RULE_DEFAULT(rule)
@@ -127,6 +131,8 @@ static void every_key_is_read(void **state)
 			       "skip-timeout = 1500\n"
 			       "debug-stats = yes\n"
 			       "paging-delegation = no\n"
+			       "code-profile = request\n"
+			       "lock = request\n"
 			       "descriptor-scan = 250\n",
 			       &config, &reports),
 			 0);
@@ -146,6 +152,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.descriptor_scan, 250);
 	assert_true(config.debug_stats);
 	assert_false(config.paging_delegation);
+	assert_int_equal(config.lock, CONFIG_LOCK_REQUEST);
+	assert_int_equal(config.code_profile, CONFIG_PROFILE_REQUEST);
 }
 
 #define RULE_NAME(id, name, refuses) name,
@@ -241,6 +249,11 @@ static void values_are_read_exactly(void **state)
 		{"boot-attempts = 0xff", offsetof(struct config, boot_attempts), 255},
 		{"skip-timeout = 60000", offsetof(struct config, skip_timeout), 60000},
 		{"descriptor-scan = 10000", offsetof(struct config, descriptor_scan), 10000},
+		{"code-profile = yes", offsetof(struct config, code_profile), CONFIG_PROFILE_FILE},
+		{"code-profile = on", offsetof(struct config, code_profile), CONFIG_PROFILE_FILE},
+		{"code-profile = off", offsetof(struct config, code_profile), CONFIG_PROFILE_NONE},
+		{"lock = boot", offsetof(struct config, lock), CONFIG_LOCK_BOOT},
+		{"lock = request", offsetof(struct config, lock), CONFIG_LOCK_REQUEST},
 		{"skip-key = none", offsetof(struct config, skip_key), 0},
 		{"skip-key = esc", offsetof(struct config, skip_key), CONFIG_KEY(0x17, 0)},
 		{"skip-key = enter", offsetof(struct config, skip_key), CONFIG_KEY(0, '\r')},
@@ -317,6 +330,9 @@ static void bad_values_are_reported_and_the_default_holds(void **state)
 		"descriptor-scan = 10001",
 		"skip-timeout = 1 s",
 		"debug-stats = 1",
+		"code-profile = file",
+		"lock = yes",
+		"lock =",
 		"policy.cr0 =",
 		"policy.cr0 = denied",
 		"policy.cr0 = OFF",
@@ -358,6 +374,21 @@ static void unknown_keys_and_malformed_lines_are_reported_with_their_line(void *
 	assert_string_equal(reports.text[0], "unknown key colour");
 	assert_int_equal(config.serial_port, 0x3f8);
 	assert_true(config.enabled);
+}
+
+/* It stays what was asked for, and is as a profile that is missing: which is said. */
+static void a_profile_by_request_without_lock_by_request_is_reported(void **state)
+{
+	struct reports reports;
+	struct config config;
+
+	(void)state;
+	assert_int_equal(parse("code-profile = request\n\n", &config, &reports), 1);
+	assert_int_equal(reports.line[0], 0);
+	assert_non_null(strstr(reports.text[0], "code-profile = request without lock = request"));
+	assert_int_equal(config.code_profile, CONFIG_PROFILE_REQUEST);
+	assert_int_equal(parse("lock = request\ncode-profile = request", &config, &reports), 0);
+	assert_int_equal(parse("lock = request\ncode-profile = yes", &config, &reports), 0);
 }
 
 static void repeated_key_keeps_its_first_value(void **state)
@@ -577,6 +608,7 @@ int main(void)
 		cmocka_unit_test(values_are_read_exactly),
 		cmocka_unit_test(bad_values_are_reported_and_the_default_holds),
 		cmocka_unit_test(unknown_keys_and_malformed_lines_are_reported_with_their_line),
+		cmocka_unit_test(a_profile_by_request_without_lock_by_request_is_reported),
 		cmocka_unit_test(repeated_key_keeps_its_first_value),
 		cmocka_unit_test(line_endings_and_the_end_of_the_file_do_not_matter),
 		cmocka_unit_test(empty_files_give_the_defaults),

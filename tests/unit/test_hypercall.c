@@ -106,7 +106,6 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		uint64_t rdi, rsi, rdx, r10;
 		int64_t result;
 	} rows[] = {
-		{"unknown number 14", 14, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 15", 15, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"unknown number 19", 19, 0, 0, 0, 0, -SECPOD_ENOSYS},
 		{"highest number", 0xffff, 0, 0, 0, 0, -SECPOD_ENOSYS},
@@ -171,6 +170,8 @@ static void every_malformed_call_is_refused_and_recorded(void **state)
 		{"SETUP: before ACTIVE", SECPOD_CALL_SETUP, 0, 0x1000, 0, 0, -SECPOD_EPERM},
 		{"REDIRECT: third argument", SECPOD_CALL_REDIRECT, 0, 0, 1, 0, -SECPOD_EINVAL},
 		{"REDIRECT: before ACTIVE", SECPOD_CALL_REDIRECT, 0, 0, 0, 0, -SECPOD_EPERM},
+		{"PROFILE: third argument", SECPOD_CALL_PROFILE, 0x1000, 8, 1, 0, -SECPOD_EINVAL},
+		{"PROFILE: before ACTIVE", SECPOD_CALL_PROFILE, 0x1000, 8, 0, 0, -SECPOD_EPERM},
 		{"REARM: third argument", SECPOD_CALL_REARM, 0x1000, 1, 1, 0, -SECPOD_EINVAL},
 		{"REARM: before ACTIVE", SECPOD_CALL_REARM, 0x1000, 1, 0, 0, -SECPOD_EPERM},
 
@@ -430,11 +431,11 @@ static void failures_of_the_monitor_are_told_but_no_refusals(void **state)
 /* Without paging delegation there is nothing to be asked for, whatever the phase. */
 static void requests_need_paging_delegation(void **state)
 {
-	static const uint32_t numbers[] = {SECPOD_CALL_PT_SET,	  SECPOD_CALL_PT_XCHG,
-					   SECPOD_CALL_PT_COMMIT, SECPOD_CALL_PT_BATCH,
-					   SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
-					   SECPOD_CALL_SETUP,	  SECPOD_CALL_REDIRECT,
-					   SECPOD_CALL_REARM,	  SECPOD_CALL_CODE_OK};
+	static const uint32_t numbers[] = {
+		SECPOD_CALL_PT_SET,   SECPOD_CALL_PT_XCHG,   SECPOD_CALL_PT_COMMIT,
+		SECPOD_CALL_PT_BATCH, SECPOD_CALL_WRPROTECT, SECPOD_CALL_UNPIN,
+		SECPOD_CALL_SETUP,    SECPOD_CALL_REDIRECT,  SECPOD_CALL_REARM,
+		SECPOD_CALL_CODE_OK,  SECPOD_CALL_PROFILE};
 	struct paging off = {.active = false};
 
 	(void)state;
@@ -474,6 +475,79 @@ static void redirect_is_the_machine_s_to_answer(void **state)
 		assert_int_equal(w.redirected[0], 0x1000 + i);
 		assert_int_equal(w.redirected[1], 0x2000 + i);
 		assert_int_equal(recorded() - before, rows[i].malformed);
+	}
+}
+
+/* What comes to the machine is a list that the guest has, of as many pages as the bytes take. */
+static void a_profile_is_the_machine_s_to_take(void **state)
+{
+	static const struct {
+		uint64_t list, bytes;
+		int error;
+		int64_t result;
+		bool malformed;
+	} rows[] = {
+		{0x1000, 8, 0, 0, false},
+		{WORLD_SECURE_BASE - 8, PAGE_SIZE, 0, 0, false},
+		{WORLD_RAM - 4096, SECPOD_PROFILE_MAX, 0, 0, false},
+		{0x1000, 8, -ENOENT, -SECPOD_ENOENT, false},
+		{0x1000, 8, -EBUSY, -SECPOD_EBUSY, false},
+		{0x1000, 8, -EAGAIN, -SECPOD_EAGAIN, false},
+		{0x1000, 8, -EACCES, -SECPOD_EPERM, false},
+		{0x1000, 8, -EPERM, -SECPOD_EPERM, true},
+		{0x1000, 8, -EINVAL, -SECPOD_EINVAL, true},
+		{0x1000, 8, -EFAULT, -SECPOD_EFAULT, true},
+		{0x1000, 0, 1, -SECPOD_EINVAL, true},
+		{0x1000, 12, 1, -SECPOD_EINVAL, true},
+		{0x1000, SECPOD_PROFILE_MAX + 8, 1, -SECPOD_EINVAL, true},
+		{0x1000, UINT64_MAX - 7, 1, -SECPOD_EINVAL, true},
+		{0x1004, 8, 1, -SECPOD_EINVAL, true},
+		{WORLD_SECURE_BASE - 8, PAGE_SIZE + 8, 1, -SECPOD_EFAULT, true},
+		{WORLD_RAM - 4088, SECPOD_PROFILE_MAX, 1, -SECPOD_EFAULT, true},
+	};
+	struct paging on = {.active = true};
+
+	(void)state;
+	reach(SECPOD_PHASE_ACTIVE);
+	w.hypercalls.paging = &on;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t before = recorded();
+
+		w.profile[0] = 0;
+		w.profile_error = rows[i].error;
+		if (call(SECPOD_CALL_PROFILE, rows[i].list, rows[i].bytes, 0, 0) != rows[i].result)
+			fail_msg("row %zu", i);
+		/* 1: it does not come to that. */
+		assert_int_equal(w.profile[0], rows[i].error == 1 ? 0 : rows[i].list);
+		assert_true(rows[i].error == 1 || w.profile[1] == rows[i].bytes);
+		assert_int_equal(recorded() - before, rows[i].malformed);
+	}
+}
+
+/* While it is waited for, and no longer. */
+static void info_says_that_a_profile_is_waited_for(void **state)
+{
+	static uint8_t room;
+	struct paging paging = {.active = true};
+	struct secpod_info info;
+	static const struct {
+		bool active, room, held, shown;
+	} rows[] = {
+		{true, true, false, true},
+		{false, true, false, false},
+		{true, false, false, false},
+		{true, true, true, false},
+	};
+
+	(void)state;
+	w.hypercalls.paging = &paging;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		paging.active = rows[i].active;
+		paging.profile_room = rows[i].room ? &room : NULL;
+		paging.text.profiled = rows[i].held;
+		assert_int_equal(call(SECPOD_CALL_INFO, 0x1000, sizeof(info), 0, 0), sizeof(info));
+		memcpy(&info, w.ram + 0x1000, sizeof(info));
+		assert_int_equal(!!(info.features & SECPOD_FEATURE_PROFILE), rows[i].shown);
 	}
 }
 
@@ -651,6 +725,8 @@ int main(void)
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
+		WITH_WORLD(a_profile_is_the_machine_s_to_take),
+		WITH_WORLD(info_says_that_a_profile_is_waited_for),
 		WITH_WORLD(code_gets_a_name_that_is_on_record),
 		WITH_WORLD(a_name_is_for_code_of_a_module_only),
 		WITH_WORLD(a_list_of_calls_is_handed_on_as_it_was_read),

@@ -13,7 +13,7 @@
 #define SITE (BEGIN + 0x100)
 #define EDGE (BEGIN + PAGE_SIZE - 2)
 
-static const struct text_code code = {read_code, text_world_write, is_code, NULL, NULL};
+static const struct text_code code = {read_code, text_world_write, is_code, NULL, false};
 
 static int store(uint64_t va, const void *bytes, uint32_t count)
 {

@@ -232,7 +232,7 @@ static void the_profile_of_the_kernel_is_chosen_with_its_image(void **state)
 		.id = "the kernel's own ID",
 	};
 	static const uint8_t none[SHA256_BYTES];
-	const struct code_profile *profile = &world.paging.profile;
+	const struct code_profile *profile = &world.paging.text.profile;
 	const char *failed;
 
 	(void)state;

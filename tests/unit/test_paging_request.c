@@ -956,7 +956,7 @@ static bool is_image(void *context, uint64_t va)
 
 static void open_sites(void)
 {
-	static const struct text_code code = {read_image, write_nothing, is_image, NULL, NULL};
+	static const struct text_code code = {read_image, write_nothing, is_image, NULL, false};
 	const uint8_t int3 = 0xcc;
 
 	for (uint32_t i = 0; i < SITES; i++) {

@@ -39,11 +39,18 @@ static bool is_any_code(void *context, uint64_t va)
 	return is_code(context, va) || va - MODULE < MODULE_BYTES;
 }
 
-static struct text_code code = {read_code, text_world_write, is_any_code, NULL, &profile};
+static struct text_code code = {read_code, text_world_write, is_any_code, NULL, false};
 
 static int store(uint32_t at, const void *bytes, uint32_t count)
 {
 	return text_world_store(&code, BEGIN + at, bytes, count);
+}
+
+/* In the place of the one there is. */
+static void use(const struct code_profile *other)
+{
+	text.profiled = false;
+	assert_int_equal(text_use_profile(&text, other, NULL, NULL), 0);
 }
 
 static int open_text(void **state)
@@ -57,7 +64,8 @@ static int open_text(void **state)
 	image[LOCK] = 0xf0;
 	memcpy(image + TAIL, "\xe9\x00\x00\x00\x00", 5);
 	measure(PAGES);
-	code.profile = &profile;
+	code.any_place = false;
+	use(&profile);
 	return 0;
 }
 
@@ -168,7 +176,7 @@ static void all_else_is_refused_that_passes_without_it(void **state)
 			assert_int_equal(verified(BEGIN), 0);
 			close_text(NULL);
 			open_text(NULL);
-			code.profile = NULL;
+			code.any_place = true;
 			if (make_patch(&patches[i], at_once))
 				fail_msg("patch %zu, %u, without profile", i, at_once);
 			is_made(&patches[i]);
@@ -181,7 +189,7 @@ static void a_prefix_goes_where_the_profile_has_one(void **state)
 	(void)state;
 	assert_int_equal(store(LOCK, "\x3e", 1), -EPERM);
 	assert_int_equal(text.sites, 0);
-	code.profile = NULL;
+	code.any_place = true;
 	assert_int_equal(store(LOCK, "\x3e", 1), 0);
 }
 
@@ -194,7 +202,7 @@ static void int3_within_a_place_is_part_of_it(void **state)
 	(void)state;
 	other.site = &site;
 	other.sites = 1;
-	code.profile = &other;
+	use(&other);
 	assert_int_equal(store(LABEL, "\xcc", 1), 0);
 	assert_int_equal(store(LABEL + 1, "\xcc", 1), 0);
 	assert_int_equal(store(LABEL, "\xeb", 1), 0);
@@ -226,9 +234,156 @@ static void same_bytes_pass_and_other_code_is_not_in_it(void **state)
 	assert_int_equal(store(ELSEWHERE, "\x48\x48", 2), 0);
 	elsewhere = profile;
 	elsewhere.begin = MODULE;
-	code.profile = &elsewhere;
+	use(&elsewhere);
 	assert_int_equal(
 		make_patch(&(const struct patch){ELSEWHERE, 5, {0xe9}, BEGIN + FUNCTION}, true), 0);
+}
+
+/* ---- a profile that comes when the text is patched already */
+
+static uint32_t asked;
+static uint64_t asked_va;
+static bool passes;
+
+static bool refuse(void *context, const struct text_site *site, const uint8_t now[PATCH_BYTES],
+		   const struct code_profile *comes)
+{
+	(void)context;
+	(void)now;
+	assert_ptr_equal(comes, &profile);
+	asked++;
+	asked_va = site->patch.va;
+	return !passes;
+}
+
+static int comes(void)
+{
+	asked = 0;
+	return text_use_profile(&text, &profile, &code, refuse);
+}
+
+static void without_profile(void)
+{
+	close_text(NULL);
+	open_text(NULL);
+	text.profiled = false;
+	passes = false;
+}
+
+static void what_it_has_of_what_is_patched_stays(void **state)
+{
+	static const struct patch patches[] = {
+		{LABEL, 2, {0xeb, TARGET - LABEL - 2}, 0},
+		{CALL, 5, {0xe8}, MODULE + 0x10},
+		{TRACE, 5, {0xe8}, BEGIN + TRACER},
+		{TAIL, 5, {0xc3, 0xcc, 0xcc, 0xcc, 0xcc}, 0},
+	};
+
+	(void)state;
+	without_profile();
+	for (size_t i = 0; i < sizeof(patches) / sizeof(patches[0]); i++)
+		assert_int_equal(make_patch(&patches[i], true), 0);
+	assert_int_equal(store(PREFIX, "\x3e", 1), 0);
+	assert_int_equal(comes(), 0);
+	assert_int_equal(asked, 0);
+	assert_int_equal(text.sites, 5);
+	assert_int_equal(store(ELSEWHERE, "\xcc", 1), -EPERM);
+	assert_int_equal(comes(), -EPERM);
+}
+
+/* Each by itself; all that it does not have. */
+static void what_it_does_not_have_is_asked_about(void **state)
+{
+	static const struct patch patches[] = {
+		{ELSEWHERE, 5, {0xe9}, BEGIN + FUNCTION}, {LABEL, 2, {0xeb, TARGET - LABEL}, 0},
+		{LABEL, 3, {0x0f, 0x1f, 0x00}, 0},	  {CALL, 5, {0xe8}, BEGIN + TRACER},
+		{CALL, 5, {0xe9}, BEGIN + FUNCTION},	  {TRACE, 5, {0xe8}, BEGIN + FUNCTION},
+		{TAIL, 5, {0xe8}, BEGIN + FUNCTION},	  {PREFIX, 1, {0x90}, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(patches) / sizeof(patches[0]); i++) {
+		without_profile();
+		assert_int_equal(make_patch(&patches[i], true), 0);
+		if (comes() != -EACCES || asked != 1 || asked_va != BEGIN + patches[i].at)
+			fail_msg("patch %zu", i);
+		assert_false(text.profiled);
+		/* As before. */
+		assert_int_equal(store(ELSEWHERE + 0x10, "\xcc", 1), 0);
+		assert_int_equal(comes(), -EACCES);
+		assert_int_equal(asked, 2);
+		passes = true;
+		assert_int_equal(comes(), 0);
+		assert_int_equal(store(ELSEWHERE + 0x10, "\x48", 1), -EPERM);
+		is_made(&patches[i]);
+	}
+}
+
+static void it_waits_for_a_patch_that_is_under_way(void **state)
+{
+	(void)state;
+	without_profile();
+	assert_int_equal(store(ELSEWHERE, "\xcc", 1), 0);
+	assert_int_equal(store(TRACE, "\xcc", 1), 0);
+	assert_int_equal(comes(), -EAGAIN);
+	/* Nothing is on record twice. */
+	assert_int_equal(asked, 0);
+	assert_false(text.profiled);
+	assert_int_equal(store(TRACE, "\x0f", 1), 0);
+	assert_int_equal(comes(), -EACCES);
+	assert_int_equal(store(ELSEWHERE, "\x48", 1), 0);
+	assert_int_equal(comes(), 0);
+}
+
+/* What is there now tells, not what was judged once. */
+static void bytes_that_changed_are_not_what_was_patched(void **state)
+{
+	const struct patch patch = {CALL, 5, {0x0f, 0x1f, 0x44, 0x00, 0x00}, 0};
+
+	(void)state;
+	without_profile();
+	assert_int_equal(make_patch(&patch, true), 0);
+	image[CALL] = 0x48;
+	assert_int_equal(comes(), -EACCES);
+	assert_int_equal(asked, 1);
+}
+
+static int put(void *context, uint64_t va, const uint8_t *bytes, uint32_t count)
+{
+	(void)context;
+	memcpy(image + (va - BEGIN), bytes, count);
+	return 0;
+}
+
+/* By request, judged otherwise; but not what is patched there later. */
+static void what_was_put_there_by_request_is_not_asked_about(void **state)
+{
+	const struct secpod_call_site site = {BEGIN + ELSEWHERE, MODULE};
+
+	(void)state;
+	without_profile();
+	memcpy(image + ELSEWHERE, "\x66\x0f\x1f\x44\x00\x00", 6);
+	assert_int_equal(text_rearm(&text, &code, put, &site, 1), 0);
+	assert_int_equal(comes(), 0);
+	assert_int_equal(asked, 0);
+	text.profiled = false;
+	assert_int_equal(store(ELSEWHERE, "\xcc", 1), 0);
+	assert_int_equal(comes(), -EACCES);
+	assert_int_equal(store(ELSEWHERE + 1, "\x0f\x1f\x44\x00\x00", 5), 0);
+	assert_int_equal(store(ELSEWHERE, "\x66", 1), 0);
+	assert_int_equal(comes(), 0);
+}
+
+/* Modules have none. */
+static void code_outside_of_the_image_is_not_held_against_it(void **state)
+{
+	struct code_profile elsewhere = profile;
+
+	(void)state;
+	without_profile();
+	elsewhere.begin = MODULE;
+	assert_int_equal(store(ELSEWHERE, "\xcc", 1), 0);
+	assert_int_equal(text_use_profile(&text, &elsewhere, &code, refuse), 0);
 }
 
 static void nothing_passes_where_the_profile_is_empty(void **state)
@@ -236,7 +391,7 @@ static void nothing_passes_where_the_profile_is_empty(void **state)
 	struct code_profile empty = {.begin = BEGIN, .bytes = PAGES * PAGE_SIZE};
 
 	(void)state;
-	code.profile = &empty;
+	use(&empty);
 	for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++)
 		assert_int_equal(store(sites[i].offset, "\xcc", 1), -EPERM);
 	assert_int_equal(text.sites, 0);
@@ -252,6 +407,12 @@ int main(void)
 		WITH_TEXT(int3_within_a_place_is_part_of_it),
 		WITH_TEXT(what_is_behind_an_open_place_stays),
 		WITH_TEXT(same_bytes_pass_and_other_code_is_not_in_it),
+		WITH_TEXT(what_it_has_of_what_is_patched_stays),
+		WITH_TEXT(what_it_does_not_have_is_asked_about),
+		WITH_TEXT(it_waits_for_a_patch_that_is_under_way),
+		WITH_TEXT(bytes_that_changed_are_not_what_was_patched),
+		WITH_TEXT(what_was_put_there_by_request_is_not_asked_about),
+		WITH_TEXT(code_outside_of_the_image_is_not_held_against_it),
 		WITH_TEXT(nothing_passes_where_the_profile_is_empty),
 	};
 

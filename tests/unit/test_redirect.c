@@ -72,7 +72,7 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	return 0;
 }
 
-static const struct text_code code = {read_code, write_code, is_code, NULL, NULL};
+static const struct text_code code = {read_code, write_code, is_code, NULL, false};
 
 static int redirect(uint64_t va, uint64_t stub)
 {

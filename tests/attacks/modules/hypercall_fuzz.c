@@ -17,7 +17,7 @@
 #define CANARY 0x5ec90d00ca4a4155ul
 #define CANARY_WORDS (PAGE_SIZE / sizeof(unsigned long))
 
-static const u16 known[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18};
+static const u16 known[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18};
 static unsigned long readable[CANARY_WORDS] __aligned(PAGE_SIZE);
 static const unsigned long read_only[CANARY_WORDS] __aligned(PAGE_SIZE) = {CANARY};
 

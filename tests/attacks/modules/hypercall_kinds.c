@@ -319,6 +319,15 @@ static void make_name(struct call *c)
 		c->argument[0] = draw();
 }
 
+/* LOCKED: none is taken any more, whatever it is. */
+static void make_profile(struct call *c)
+{
+	for (unsigned int i = 0; i < ATTACK_ENTRIES; i++)
+		list[i] = below(4) ? virt_to_phys(buffer) : a_foreign();
+	c->argument[0] = below(4) ? virt_to_phys(list) : a_foreign();
+	c->argument[1] = below(8) ? 8 * below(2 * PAGE_SIZE) : draw();
+}
+
 /* Of ours, if it has got one. */
 static void make_gone(struct call *c)
 {
@@ -348,6 +357,7 @@ static const struct {
 	{SECPOD_CALL_REARM, make_calls, "REARM"},
 	{SECPOD_CALL_CODE_OK, make_name, "CODE_OK"},
 	{SECPOD_CALL_CODE_GONE, make_gone, "CODE_GONE"},
+	{SECPOD_CALL_PROFILE, make_profile, "PROFILE"},
 };
 
 static void note(const char *text_of_it, u64 first, u64 second, u64 third)
