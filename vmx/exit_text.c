@@ -70,6 +70,7 @@ bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 struct text_exit {
 	const struct vcpu *vcpu;
 	uint64_t gpa;
+	uint64_t word; /* of its frame */
 	uint64_t page; /* where the code that is written is executed; 0: not known */
 	const struct store_change *change;
 	uint64_t *old;
@@ -105,21 +106,29 @@ static int translate(struct text_exit *t, uint64_t va, uint64_t *gpa)
 	return 0;
 }
 
-/* Code that is executed at va: where it is. Not through an alias of another page. */
-static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa)
+/*
+ * Code that is executed at va: where it is. Not through an alias of another page. Result: the frame's word;
+ * FRAME_NONE: there is none.
+ */
+static uint64_t code_at(struct text_exit *t, uint64_t va, uint64_t *gpa)
 {
 	uint64_t word;
 
+	if (translate(t, va, gpa))
+		return FRAME_NONE;
+	word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
+	return frame_is_code(frame_word_type(word)) && frame_word_place(word) == (va & PAGE_MASK)
+		       ? word
+		       : FRAME_NONE;
+}
+
+static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa)
+{
 	if (t->page && (va & PAGE_MASK) == t->page) {
 		*gpa = (t->gpa & PAGE_MASK) | (va & ~PAGE_MASK);
 		return 0;
 	}
-	if (translate(t, va, gpa))
-		return -EFAULT;
-	word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
-	return frame_is_code(frame_word_type(word)) && frame_word_place(word) == (va & PAGE_MASK)
-		       ? 0
-		       : -EFAULT;
+	return code_at(t, va, gpa) == FRAME_NONE ? -EFAULT : 0;
 }
 
 static bool is_code(void *context, uint64_t va)
@@ -154,10 +163,10 @@ static uint64_t apply(void *operand, uint64_t old)
 }
 
 /* What is decoded from here on sees it: before the guest goes on, and tells others. */
-static int change_code(uint64_t gpa, uint64_t va, paging_change change, void *operand,
-		       uint64_t *old)
+static int change_code(uint64_t word, uint64_t gpa, uint64_t va, paging_change change,
+		       void *operand, uint64_t *old)
 {
-	const int error = paging_code_store(&vmx.paging, gpa, change, operand, old);
+	const int error = paging_code_store(&vmx.paging, word, gpa, change, operand, old);
 
 	if (!error)
 		__atomic_fetch_add(store_cache_generation(&vmx.generations, va), 1u,
@@ -170,7 +179,7 @@ static int write_code(void *context)
 	const struct text_exit *t = context;
 	struct store_change copy = *t->change;
 
-	return change_code(t->gpa, t->page, apply, &copy, t->old);
+	return change_code(t->word, t->gpa, t->page, apply, &copy, t->old);
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */
@@ -211,6 +220,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 	struct text_exit t = {
 		.vcpu = vcpu,
 		.gpa = gpa,
+		.word = word,
 		.page = frame_word_place(word),
 		.change = change,
 		.old = old,
@@ -263,26 +273,23 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	struct text_exit *t = context;
 	const uint32_t first = (uint32_t)(va % sizeof(uint64_t));
 	struct splice s = {0};
-	uint64_t gpa, old;
-	int error;
+	uint64_t word, gpa, old;
 
 	if (first + count > sizeof(uint64_t))
 		return -EINVAL;
 	memset((uint8_t *)&s.keep + first, 0xff, count);
 	s.keep = ~s.keep;
 	memcpy((uint8_t *)&s.put + first, bytes, count);
-	error = locate(t, va, &gpa);
-	return error ? error : change_code(gpa - first, va, splice, &s, &old);
+	word = code_at(t, va, &gpa);
+	return word == FRAME_NONE ? -EFAULT : change_code(word, gpa - first, va, splice, &s, &old);
 }
 
 /* Code of a module's, measured when it came; not what the kernel goes on writing. */
 static bool is_module_code(struct text_exit *t, uint64_t va)
 {
-	uint64_t gpa, word;
+	uint64_t gpa;
+	const uint64_t word = code_at(t, va, &gpa);
 
-	if (locate(t, va, &gpa))
-		return false;
-	word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
 	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
 }
 

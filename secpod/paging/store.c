@@ -294,8 +294,15 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	return error;
 }
 
-int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
-		      uint64_t *old)
+/* Is it the code that was judged, and has it been measured? It is held. */
+static bool is_same_code(const struct paging *paging, uint64_t frame, uint64_t word)
+{
+	return !((frame_read(&paging->frames, frame) ^ word) & FRAME_CODE_BITS) &&
+	       __atomic_load_n(&paging->active, __ATOMIC_ACQUIRE);
+}
+
+int paging_code_store(struct paging *paging, uint64_t word, uint64_t slot, paging_change change,
+		      void *operand, uint64_t *old)
 {
 	const uint64_t frame = slot >> PAGE_SHIFT;
 	uint32_t tries = 0;
@@ -304,7 +311,7 @@ int paging_code_store(struct paging *paging, uint64_t slot, paging_change change
 
 	if (error)
 		return error;
-	error = read_entry(slot, old);
+	error = is_same_code(paging, frame, word) ? read_entry(slot, old) : -EAGAIN;
 	if (!error) {
 		do
 			error = guest_cmpxchg64(slot, old, change(operand, *old));

@@ -128,6 +128,14 @@ static void drop_all(struct text *text, uint64_t begin, uint64_t end)
 		drop(text, site->patch.va);
 }
 
+/* Sites do not overlap: the last one that begins before the end tells. */
+static bool is_patched(struct text *text, uint64_t va, uint32_t count)
+{
+	const struct text_site *site = last_in(text, va - PATCH_BYTES + 1, va + count);
+
+	return site && site->patch.va + site->patch.extent > va;
+}
+
 /* ---- stores. Sites do not overlap: what is kept of each is what was measured. */
 
 struct judged {
@@ -185,13 +193,13 @@ static uint32_t length_of(const struct text_code *code, uint64_t va)
 	return site ? site->length : 0;
 }
 
-static bool may_open(const struct judged *j)
+static bool may_open(const struct text_code *code, uint64_t va)
 {
 	const struct code_profile_site *site;
 
-	if (!is_profiled(j->code, j->va))
+	if (!is_profiled(code, va))
 		return true;
-	site = code_profile_at(j->code->profile, j->va);
+	site = code_profile_at(code->profile, va);
 	/* What is patched without INT3 never has one. */
 	return site && site->kind != CODE_PROFILE_PREFIX;
 }
@@ -233,17 +241,17 @@ static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes,
 }
 
 /* A site where there was none. */
-static struct text_site *new_site(const struct judged *j)
+static struct text_site *new_site(struct text *text, const struct text_code *code, uint64_t va)
 {
-	struct text_site *site = add(j->text, j->va);
-	uint64_t end = j->va + PATCH_BYTES;
+	struct text_site *site = add(text, va);
+	uint64_t end = va + PATCH_BYTES;
 	const struct text_site *other;
 
 	if (!site)
 		return NULL;
-	(void)read_around(j->code, j->va, site->patch.original);
-	while ((other = last_in(j->text, j->va + 1, end)) != NULL) {
-		restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+	(void)read_around(code, va, site->patch.original);
+	while ((other = last_in(text, va + 1, end)) != NULL) {
+		restore(&other->patch, va, site->patch.original, PATCH_BYTES);
 		end = other->patch.va;
 	}
 	return site;
@@ -255,10 +263,10 @@ static int open_site(const struct judged *j, struct text_site *site)
 	const bool known = site != NULL;
 	int error;
 
-	if (!may_open(j))
+	if (!may_open(j->code, j->va))
 		return -EPERM;
 	if (!known)
-		site = new_site(j);
+		site = new_site(j->text, j->code, j->va);
 	if (!site)
 		return -ENOMEM;
 	error = j->code->write(j->code->context);
@@ -359,7 +367,7 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 		return -EACCES;
 	if (site)
 		return close_site(j, site);
-	site = new_site(j);
+	site = new_site(j->text, j->code, j->va);
 	if (!site)
 		return -ENOMEM;
 	error = close_site(j, site);
@@ -402,6 +410,43 @@ static bool is_same(const struct judged *j)
 	       !memcmp(now, j->bytes, j->count);
 }
 
+/* INT3 that is in the code, and of no site. Result: the site it is from now on; NULL: there is none at va. */
+static struct text_site *adopt(const struct judged *j, uint64_t va)
+{
+	struct text_site *site;
+	uint8_t byte;
+
+	if (j->code->read(j->code->context, va, &byte, 1) || byte != PATCH_INT3 ||
+	    !may_open(j->code, va))
+		return NULL;
+	site = new_site(j->text, j->code, va);
+	if (site) {
+		site->state = PATCH_OPEN;
+		site->patch.extent = 1;
+	}
+	return site;
+}
+
+/*
+ * A patch that was under way at ACTIVATE had been opened by then, and was measured so: what was there before is not
+ * known. Who may store here could as well open it anew, so this admits nothing more.
+ */
+static int judge_begun(const struct judged *j)
+{
+	int error = -EACCES;
+
+	for (uint64_t va = j->va; error == -EACCES && j->va - va < PATCH_BYTES; va--) {
+		if (is_patched(j->text, va, 1))
+			break;
+		if (!adopt(j, va))
+			continue;
+		error = judge(j);
+		if (error)
+			drop(j->text, va);
+	}
+	return error;
+}
+
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count)
 {
@@ -412,6 +457,8 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 		return -EINVAL;
 	spin_lock(&text->lock);
 	error = judge(&j);
+	if (error == -EACCES && bytes[0] != PATCH_INT3)
+		error = judge_begun(&j);
 	/* Storing the same again changes nothing, whoever does it. */
 	if ((error == -EACCES || error == -EPERM) && is_same(&j))
 		error = code->write(code->context);
@@ -424,14 +471,6 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 }
 
 /* ---- what is put where no CPU is: functions that go elsewhere, and calls that come back */
-
-/* Sites do not overlap: the last one that begins before the end tells. */
-static bool is_patched(struct text *text, uint64_t va, uint32_t count)
-{
-	const struct text_site *site = last_in(text, va - PATCH_BYTES + 1, va + count);
-
-	return site && site->patch.va + site->patch.extent > va;
-}
 
 /* Bytes that may cross from one aligned word into the next. Where the second store fails the first is undone. */
 static int put_bytes(const struct text_code *code, text_put put, uint64_t va, const uint8_t *bytes,
@@ -453,12 +492,11 @@ static int put_bytes(const struct text_code *code, text_put put, uint64_t va, co
 static int put_site(struct text *text, const struct text_code *code, text_put put, uint64_t va,
 		    const uint8_t *bytes, uint32_t count, enum patch_state state)
 {
-	struct text_site *site = add(text, va);
+	struct text_site *site = new_site(text, code, va);
 	int error;
 
 	if (!site)
 		return -ENOMEM;
-	(void)read_around(code, va, site->patch.original);
 	error = put_bytes(code, put, va, bytes, site->patch.original, count);
 	if (error) {
 		drop(text, va);

@@ -231,6 +231,23 @@ static void same_bytes_pass_and_other_code_is_not_in_it(void **state)
 		make_patch(&(const struct patch){ELSEWHERE, 5, {0xe9}, BEGIN + FUNCTION}, true), 0);
 }
 
+/* INT3 that was there when the page was measured opens no more than one that is stored. */
+static void what_was_begun_is_finished_at_its_places_only(void **state)
+{
+	(void)state;
+	image[ELSEWHERE] = 0xcc;
+	image[LABEL] = 0xcc;
+	measure(PAGES);
+	assert_int_equal(store(ELSEWHERE, "\x90", 1), -EACCES);
+	assert_int_equal(store(LABEL, "\xeb", 1), -EPERM);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(store(LABEL + 1, "\x90", 1), 0);
+	assert_int_equal(store(LABEL, "\x66", 1), 0);
+	assert_memory_equal(image + LABEL, "\x66\x90", 2);
+	code.profile = NULL;
+	assert_int_equal(store(ELSEWHERE, "\x90", 1), 0);
+}
+
 static void nothing_passes_where_the_profile_is_empty(void **state)
 {
 	struct code_profile empty = {.begin = BEGIN, .bytes = PAGES * PAGE_SIZE};
@@ -252,6 +269,7 @@ int main(void)
 		WITH_TEXT(int3_within_a_place_is_part_of_it),
 		WITH_TEXT(what_is_behind_an_open_place_stays),
 		WITH_TEXT(same_bytes_pass_and_other_code_is_not_in_it),
+		WITH_TEXT(what_was_begun_is_finished_at_its_places_only),
 		WITH_TEXT(nothing_passes_where_the_profile_is_empty),
 	};
 
