@@ -106,36 +106,27 @@ static int translate(struct text_exit *t, uint64_t va, uint64_t *gpa)
 	return 0;
 }
 
-/*
- * Code that is executed at va: where it is. Not through an alias of another page. Result: the frame's word;
- * FRAME_NONE: there is none.
- */
-static uint64_t code_at(struct text_exit *t, uint64_t va, uint64_t *gpa)
-{
-	uint64_t word;
-
-	if (translate(t, va, gpa))
-		return FRAME_NONE;
-	word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
-	return frame_is_code(frame_word_type(word)) && frame_word_place(word) == (va & PAGE_MASK)
-		       ? word
-		       : FRAME_NONE;
-}
-
-static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa)
+/* Code that is executed at va: where it is, and its frame's word. Not through an alias of another page. */
+static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa, uint64_t *word)
 {
 	if (t->page && (va & PAGE_MASK) == t->page) {
 		*gpa = (t->gpa & PAGE_MASK) | (va & ~PAGE_MASK);
+		*word = t->word;
 		return 0;
 	}
-	return code_at(t, va, gpa) == FRAME_NONE ? -EFAULT : 0;
+	if (translate(t, va, gpa))
+		return -EFAULT;
+	*word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
+	return frame_is_code(frame_word_type(*word)) && frame_word_place(*word) == (va & PAGE_MASK)
+		       ? 0
+		       : -EFAULT;
 }
 
 static bool is_code(void *context, uint64_t va)
 {
-	uint64_t gpa;
+	uint64_t gpa, word;
 
-	return !locate(context, va, &gpa);
+	return !locate(context, va, &gpa, &word);
 }
 
 static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
@@ -143,8 +134,8 @@ static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
 	while (len) {
 		const size_t rest = PAGE_SIZE - (va & ~PAGE_MASK);
 		const size_t step = len < rest ? len : rest;
-		uint64_t gpa;
-		int error = locate(context, va, &gpa);
+		uint64_t gpa, word;
+		int error = locate(context, va, &gpa, &word);
 
 		if (!error)
 			error = guest_read(gpa, to, step);
@@ -273,24 +264,25 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	struct text_exit *t = context;
 	const uint32_t first = (uint32_t)(va % sizeof(uint64_t));
 	struct splice s = {0};
-	uint64_t word, gpa, old;
+	uint64_t gpa, word, old;
+	int error;
 
 	if (first + count > sizeof(uint64_t))
 		return -EINVAL;
 	memset((uint8_t *)&s.keep + first, 0xff, count);
 	s.keep = ~s.keep;
 	memcpy((uint8_t *)&s.put + first, bytes, count);
-	word = code_at(t, va, &gpa);
-	return word == FRAME_NONE ? -EFAULT : change_code(word, gpa - first, va, splice, &s, &old);
+	error = locate(t, va, &gpa, &word);
+	return error ? error : change_code(word, gpa - first, va, splice, &s, &old);
 }
 
 /* Code of a module's, measured when it came; not what the kernel goes on writing. */
 static bool is_module_code(struct text_exit *t, uint64_t va)
 {
-	uint64_t gpa;
-	const uint64_t word = code_at(t, va, &gpa);
+	uint64_t gpa, word;
 
-	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
+	return !locate(t, va, &gpa, &word) && frame_word_type(word) == FRAME_CODE_DYN &&
+	       !(word & FRAME_FLUID);
 }
 
 bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)
