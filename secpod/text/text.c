@@ -410,55 +410,52 @@ static bool is_same(const struct judged *j)
 	       !memcmp(now, j->bytes, j->count);
 }
 
-/* INT3 that is in the code, and of no site. Result: the site it is from now on; NULL: there is none at va. */
-static struct text_site *adopt(const struct judged *j, uint64_t va)
+/* INT3 that is in the code at va, and of no site, becomes one that is open. Result: is there any? */
+static bool adopt(const struct judged *j, uint64_t va)
 {
 	struct text_site *site;
 	uint8_t byte;
 
 	if (j->code->read(j->code->context, va, &byte, 1) || byte != PATCH_INT3 ||
 	    !may_open(j->code, va))
-		return NULL;
+		return false;
 	site = new_site(j->text, j->code, va);
-	if (site) {
-		site->state = PATCH_OPEN;
-		site->patch.extent = 1;
-	}
-	return site;
+	if (!site)
+		return false;
+	site->state = PATCH_OPEN;
+	site->patch.extent = 1;
+	return true;
 }
 
 /*
  * A patch that was under way at ACTIVATE had been opened by then, and was measured so: what was there before is not
- * known. Who may store here could as well open it anew, so this admits nothing more.
+ * known. Who may store here could as well open it anew, so this admits nothing more. The next site below *va that the
+ * store may belong to; *va: where it is. Result: is there one?
  */
-static int judge_begun(const struct judged *j)
+static __attribute__((noinline)) bool adopt_begun(const struct judged *j, uint64_t *va)
 {
-	int error = -EACCES;
-
-	for (uint64_t va = j->va; error == -EACCES && j->va - va < PATCH_BYTES; va--) {
-		if (is_patched(j->text, va, 1))
-			break;
-		if (!adopt(j, va))
-			continue;
-		error = judge(j);
-		if (error)
-			drop(j->text, va);
+	while (j->va - (*va - 1) < PATCH_BYTES && !is_patched(j->text, *va - 1, 1)) {
+		if (adopt(j, --*va))
+			return true;
 	}
-	return error;
+	return false;
 }
 
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count)
 {
 	const struct judged j = {text, code, va, bytes, count};
+	uint64_t begun = va + 1; /* behind the places where it may have been */
 	int error;
 
 	if (count == 0 || count > sizeof(uint64_t))
 		return -EINVAL;
 	spin_lock(&text->lock);
-	error = judge(&j);
-	if (error == -EACCES && bytes[0] != PATCH_INT3)
-		error = judge_begun(&j);
+	do {
+		error = judge(&j);
+		if (error && begun <= va)
+			drop(text, begun);
+	} while (error == -EACCES && bytes[0] != PATCH_INT3 && adopt_begun(&j, &begun));
 	/* Storing the same again changes nothing, whoever does it. */
 	if ((error == -EACCES || error == -EPERM) && is_same(&j))
 		error = code->write(code->context);
