@@ -384,7 +384,8 @@ int delegation_settle(struct vcpu *vcpu, uint64_t gpa)
 {
 	int error;
 
-	if (!delegating())
+	/* When ACTIVATE has failed for want of memory, a page may not be the guest's to write again, either. */
+	if (!wanted())
 		return -ENOENT;
 	if (gpa >> PAGE_SHIFT >= vmx.paging.frames.count)
 		return -EFAULT;

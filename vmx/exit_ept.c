@@ -55,8 +55,9 @@ static bool idt_write_refused(const struct vcpu *vcpu, uint64_t gpa)
 
 	if (audit_breach(vcpu, &breach))
 		return true;
-	vmx.idt_frame = 0;
+	/* In this order: another CPU's store that was trapped before finds either the mark or the right. */
 	delegation_unprotect(gpa & PAGE_MASK);
+	vmx.idt_frame = 0;
 	return false;
 }
 

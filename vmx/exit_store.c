@@ -27,8 +27,9 @@ struct store_exit {
 	const struct store_insn *insn;
 	uint64_t gva, rip, rflags;
 	enum frame_type type;
-	bool refused;		    /* by a rule, which is on record */
-	bool translating;	    /* paging is valid */
+	bool refused;	  /* by a rule, which is on record */
+	bool no_patch;	  /* to code or constants: carried out as far as what it would store */
+	bool translating; /* paging is valid */
 	struct guest_paging paging; /* see paging_of() */
 	struct store_insn decoded;  /* what is in no cache */
 };
@@ -65,12 +66,29 @@ static int update_table(void *context, uint64_t gpa, const struct store_change *
 	return error;
 }
 
+/* A store to code or constants that is no patch. change: what it would have done, NULL: nobody knows. */
+static void record_code(const struct vcpu *vcpu, uint64_t gpa, const struct store_change *change)
+{
+	uint64_t old = 0;
+
+	gpa &= ~(uint64_t)(sizeof(old) - 1);
+	(void)guest_read(gpa, &old, sizeof(old));
+	(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa,
+			   change ? store_change_apply(change, old) : old, old, true);
+}
+
 static int update_code(void *context, uint64_t gpa, const struct store_change *change,
 		       uint64_t *old)
 {
 	struct store_exit *s = context;
-	const int error = text_update(s->vcpu, gpa, change, old);
+	int error;
 
+	if (s->no_patch) {
+		record_code(s->vcpu, gpa, change);
+		s->refused = true;
+		return -EPERM;
+	}
+	error = text_update(s->vcpu, gpa, change, old);
 	if (!error)
 		s->vcpu->text_exit = true;
 	return error;
@@ -166,11 +184,14 @@ static int emulate(struct store_exit *s, uint64_t gpa)
 	return result;
 }
 
-static void refuse(struct store_exit *s, uint8_t rule, uint64_t gpa, uint64_t detail,
-		   bool mandatory)
+/* error: of a store to a page table. */
+static void refuse(struct store_exit *s, uint64_t gpa, uint64_t error)
 {
-	if (s->refused || audit_refuse(s->vcpu, rule, gpa, s->gva, detail, mandatory))
-		guest_inject(s->vcpu, VECTOR_GP, 0);
+	if (!s->refused && frame_is_table(s->type))
+		(void)audit_refuse(s->vcpu, SECPOD_RULE_PT_STORE, gpa, s->gva, error, true);
+	else if (!s->refused)
+		record_code(s->vcpu, gpa, NULL);
+	guest_inject(s->vcpu, VECTOR_GP, 0);
 }
 
 static void store(struct store_exit *s, uint64_t gpa)
@@ -180,7 +201,7 @@ static void store(struct store_exit *s, uint64_t gpa)
 
 	/* The delivery of an event writes its frame there: no instruction to carry out. */
 	if (s->vcpu->event.info & EVENT_VALID) {
-		refuse(s, SECPOD_RULE_PT_STORE, gpa, 0, true);
+		refuse(s, gpa, 0);
 		return;
 	}
 	s->rip = vmread(VMCS_GUEST_RIP);
@@ -188,21 +209,21 @@ static void store(struct store_exit *s, uint64_t gpa)
 	result = decode(s);
 	if (!result && SEGMENT_DPL(vmread32(VMCS_GUEST_SS_RIGHTS)) != 0)
 		result = -EACCES;
-	if (!result && !table && !text_is_poke(gpa, s->gva, s->rip, s->rflags)) {
-		refuse(s, SECPOD_RULE_CODE_STORE, gpa, s->rip, true);
-		return;
-	}
+	if (!result && !table)
+		s->no_patch = !text_is_poke(gpa, s->gva, s->rip, s->rflags);
 	if (!result)
 		result = emulate(s, gpa);
 	switch (result) {
 	case 0:
 	case STORE_PARTIAL:
-	case -EAGAIN:
 	case -ENOENT:
 		return;
+	case -EAGAIN:
+		if (!s->no_patch)
+			return;
+		__attribute__((fallthrough));
 	default:
-		refuse(s, table ? SECPOD_RULE_PT_STORE : SECPOD_RULE_CODE_STORE, gpa,
-		       (uint64_t)-result, true);
+		refuse(s, gpa, (uint64_t)-result);
 	}
 }
 
@@ -213,8 +234,7 @@ void delegation_operand(const struct vcpu *vcpu, uint64_t gpa, uint64_t linear)
 	if (frame_is_table(type))
 		(void)audit_refuse(vcpu, SECPOD_RULE_PT_STORE, gpa, linear, EPERM, true);
 	else if (type != FRAME_NONE && type != FRAME_OUTSIDE)
-		(void)audit_refuse(vcpu, SECPOD_RULE_CODE_STORE, gpa, linear,
-				   vmread(VMCS_GUEST_RIP), true);
+		record_code(vcpu, gpa, NULL);
 }
 
 bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
@@ -233,16 +253,17 @@ bool delegation_violation(struct vcpu *vcpu, uint64_t gpa, uint64_t qualificatio
 	s.vcpu = vcpu;
 	s.gva = vmread(VMCS_GUEST_LINEAR_ADDRESS);
 	s.refused = false;
+	s.no_patch = false;
 	s.translating = false;
 	if (!(qualification & EPT_QUAL_WRITE))
 		return false;
 	if (!(qualification & EPT_QUAL_LINEAR_VALID)) {
-		refuse(&s, SECPOD_RULE_PT_STORE, gpa, qualification, true);
+		refuse(&s, gpa, EFAULT);
 		return true;
 	}
 	if (!(qualification & EPT_QUAL_TRANSLATED)) {
 		if (frame_is_table(s.type) && paging_flag_update(&vmx.paging, gpa) == -EFAULT)
-			refuse(&s, SECPOD_RULE_PT_STORE, gpa, qualification, true);
+			refuse(&s, gpa, EFAULT);
 		return true;
 	}
 	/* A page table no longer: somebody else's memory by now, written for the first time. */

@@ -71,6 +71,7 @@ bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 struct text_exit {
 	const struct vcpu *vcpu;
 	uint64_t gpa;
+	uint64_t word; /* of its frame */
 	uint64_t page; /* where the code that is written is executed; 0: not known */
 	const struct store_change *change;
 	uint64_t *old;
@@ -106,28 +107,27 @@ static int translate(struct text_exit *t, uint64_t va, uint64_t *gpa)
 	return 0;
 }
 
-/* Code that is executed at va: where it is. Not through an alias of another page. */
-static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa)
+/* Code that is executed at va: where it is, and its frame's word. Not through an alias of another page. */
+static int locate(struct text_exit *t, uint64_t va, uint64_t *gpa, uint64_t *word)
 {
-	uint64_t word;
-
 	if (t->page && (va & PAGE_MASK) == t->page) {
 		*gpa = (t->gpa & PAGE_MASK) | (va & ~PAGE_MASK);
+		*word = t->word;
 		return 0;
 	}
 	if (translate(t, va, gpa))
 		return -EFAULT;
-	word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
-	return frame_is_code(frame_word_type(word)) && frame_word_place(word) == (va & PAGE_MASK)
+	*word = frame_read(&vmx.paging.frames, *gpa >> PAGE_SHIFT);
+	return frame_is_code(frame_word_type(*word)) && frame_word_place(*word) == (va & PAGE_MASK)
 		       ? 0
 		       : -EFAULT;
 }
 
 static bool is_code(void *context, uint64_t va)
 {
-	uint64_t gpa;
+	uint64_t gpa, word;
 
-	return !locate(context, va, &gpa);
+	return !locate(context, va, &gpa, &word);
 }
 
 static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
@@ -135,8 +135,8 @@ static int read_code(void *context, uint64_t va, uint8_t *to, size_t len)
 	while (len) {
 		const size_t rest = PAGE_SIZE - (va & ~PAGE_MASK);
 		const size_t step = len < rest ? len : rest;
-		uint64_t gpa;
-		int error = locate(context, va, &gpa);
+		uint64_t gpa, word;
+		int error = locate(context, va, &gpa, &word);
 
 		if (!error)
 			error = guest_read(gpa, to, step);
@@ -155,10 +155,10 @@ static uint64_t apply(void *operand, uint64_t old)
 }
 
 /* What is decoded from here on sees it: before the guest goes on, and tells others. */
-static int change_code(uint64_t gpa, uint64_t va, paging_change change, void *operand,
-		       uint64_t *old)
+static int change_code(uint64_t word, uint64_t gpa, uint64_t va, paging_change change,
+		       void *operand, uint64_t *old)
 {
-	const int error = paging_code_store(&vmx.paging, gpa, change, operand, old);
+	const int error = paging_code_store(&vmx.paging, word, gpa, change, operand, old);
 
 	if (!error)
 		__atomic_fetch_add(store_cache_generation(&vmx.generations, va), 1u,
@@ -171,7 +171,7 @@ static int write_code(void *context)
 	const struct text_exit *t = context;
 	struct store_change copy = *t->change;
 
-	return change_code(t->gpa, t->page, apply, &copy, t->old);
+	return change_code(t->word, t->gpa, t->page, apply, &copy, t->old);
 }
 
 /* The bytes that are stored, which must not depend on those that were there. */
@@ -212,6 +212,7 @@ int text_update(struct vcpu *vcpu, uint64_t gpa, const struct store_change *chan
 	struct text_exit t = {
 		.vcpu = vcpu,
 		.gpa = gpa,
+		.word = word,
 		.page = frame_word_place(word),
 		.change = change,
 		.old = old,
@@ -264,7 +265,7 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	struct text_exit *t = context;
 	const uint32_t first = (uint32_t)(va % sizeof(uint64_t));
 	struct splice s = {0};
-	uint64_t gpa, old;
+	uint64_t gpa, word, old;
 	int error;
 
 	if (first + count > sizeof(uint64_t))
@@ -272,8 +273,8 @@ static int put_code(void *context, uint64_t va, const uint8_t *bytes, uint32_t c
 	memset((uint8_t *)&s.keep + first, 0xff, count);
 	s.keep = ~s.keep;
 	memcpy((uint8_t *)&s.put + first, bytes, count);
-	error = locate(t, va, &gpa);
-	return error ? error : change_code(gpa - first, va, splice, &s, &old);
+	error = locate(t, va, &gpa, &word);
+	return error ? error : change_code(word, gpa - first, va, splice, &s, &old);
 }
 
 /* Code of a module's, measured when it came; not what the kernel goes on writing. */
@@ -281,10 +282,8 @@ static bool is_module_code(struct text_exit *t, uint64_t va)
 {
 	uint64_t gpa, word;
 
-	if (locate(t, va, &gpa))
-		return false;
-	word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
-	return frame_word_type(word) == FRAME_CODE_DYN && !(word & FRAME_FLUID);
+	return !locate(t, va, &gpa, &word) && frame_word_type(word) == FRAME_CODE_DYN &&
+	       !(word & FRAME_FLUID);
 }
 
 bool text_is_module_code(const struct vcpu *vcpu, uint64_t va)

@@ -100,6 +100,9 @@ static inline uint64_t frame_word_place(uint64_t word)
 	return place ? FRAME_PLACE_BASE + (place << PAGE_SHIFT) : 0;
 }
 
+/* By these the same code is told from other code that has come to the frame. */
+#define FRAME_CODE_BITS (FRAME_TYPE | FRAME_FLUID | FRAME_INFO_MAX << FRAME_INFO_SHIFT)
+
 struct frames {
 	uint64_t *word;	 /* by frame number */
 	uint64_t count;	 /* frames below the top of RAM */

@@ -257,11 +257,12 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 		 void *operand, uint64_t *old);
 
 /*
- * paging_code_store - the same for the kernel's code, which no rule is asked about: the caller has.
- * Result: as paging_store(); -ENOENT: slot lies in no code.
+ * paging_code_store - the same for the kernel's code, which no rule is asked about: the caller has, of code whose
+ * frame had this word. Result: as paging_store(); -ENOENT: slot lies in no code; -EAGAIN also where it is other
+ * code by now, and until ACTIVATE has measured all there is.
  */
-int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
-		      uint64_t *old);
+int paging_code_store(struct paging *paging, uint64_t word, uint64_t slot, paging_change change,
+		      void *operand, uint64_t *old);
 
 /*
  * paging_maps_users - does the entry at slot (gpa) map what users have, in the lower half of an address

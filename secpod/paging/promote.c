@@ -310,8 +310,21 @@ void code_drop(struct paging *paging, uint64_t frame)
 }
 
 /*
+ * From ACTIVE on code is executed where it was measured. Elsewhere its jumps lead elsewhere, and what lies across the end of a
+ * page is an instruction that nobody was asked about. frame: held.
+ */
+static bool is_elsewhere(const struct paging *paging, const struct pte_place *place, uint64_t frame,
+			 uint64_t va)
+{
+	const uint64_t home = frame_word_place(frame_read(&paging->frames, frame));
+
+	return home && home != va && place->half == HALF_KERNEL &&
+	       __atomic_load_n(&paging->active, __ATOMIC_ACQUIRE);
+}
+
+/*
  * Kernel code: each frame that may cease to be code has a reference for each leaf that executes it. What
- * was code when the entry was judged may be none by now, and then is refused by the same rule.
+ * was code when the entry was judged may be none by now, or code of another place, and then is refused by the same rule.
  */
 static int take_code(struct promotion *p, const struct pte_place *place, uint64_t value)
 {
@@ -324,13 +337,16 @@ static int take_code(struct promotion *p, const struct pte_place *place, uint64_
 		return code_admit(paging, p->cpu, place, first);
 	for (uint64_t i = 0; i < count; i++) {
 		int error = hold_code(paging, first + i);
+		const bool held = !error;
 
+		if (held && is_elsewhere(paging, place, first + i, place->va + i * PAGE_SIZE))
+			error = -ENOEXEC;
 		if (error == -ENOEXEC && !let_pass) {
 			let_pass = !refuse(paging, SECPOD_RULE_KERNEL_EXEC, place->slot, value);
 			error = let_pass ? 0 : -EPERM;
 		}
 		if (error && error != -ENOEXEC) {
-			drop_code_leaf(paging, first, i);
+			drop_code_leaf(paging, first, i + held);
 			return error;
 		}
 	}

@@ -294,23 +294,32 @@ int paging_store(struct paging *paging, struct paging_cpu *cpu, uint64_t slot, p
 	return error;
 }
 
-int paging_code_store(struct paging *paging, uint64_t slot, paging_change change, void *operand,
-		      uint64_t *old)
+/* Is it the code that was judged, and has it been measured? */
+static bool is_same_code(const struct paging *paging, uint64_t frame, uint64_t word)
+{
+	return !((frame_read(&paging->frames, frame) ^ word) & FRAME_CODE_BITS) &&
+	       __atomic_load_n(&paging->active, __ATOMIC_ACQUIRE);
+}
+
+int paging_code_store(struct paging *paging, uint64_t word, uint64_t slot, paging_change change,
+		      void *operand, uint64_t *old)
 {
 	const uint64_t frame = slot >> PAGE_SHIFT;
+	/* Else it could be a page table by the time it is written. The image's is code for ever. */
+	const bool held = frame_word_type(word) != FRAME_CODE;
+	int error = held ? code_hold(paging, frame) : 0;
 	uint32_t tries = 0;
-	/* Else it could be a page table by the time it is written. */
-	int error = code_hold(paging, frame);
 
 	if (error)
 		return error;
-	error = read_entry(slot, old);
+	error = is_same_code(paging, frame, word) ? read_entry(slot, old) : -EAGAIN;
 	if (!error) {
 		do
 			error = guest_cmpxchg64(slot, old, change(operand, *old));
 		while (error == -EAGAIN && ++tries < TRIES_MAX);
 	}
-	code_drop(paging, frame);
+	if (held)
+		code_drop(paging, frame);
 	return error;
 }
 

@@ -130,6 +130,14 @@ static void drop_all(struct text *text, uint64_t begin, uint64_t end)
 		drop(text, site->patch.va);
 }
 
+/* Sites do not overlap: the last one that begins before the end tells. */
+static bool is_patched(struct text *text, uint64_t va, uint32_t count)
+{
+	const struct text_site *site = last_in(text, va - PATCH_BYTES + 1, va + count);
+
+	return site && site->patch.va + site->patch.extent > va;
+}
+
 /* ---- stores. Sites do not overlap: what is kept of each is what was measured. */
 
 struct judged {
@@ -201,9 +209,9 @@ static bool opens(const struct code_profile_site *site)
 	return site && site->kind != CODE_PROFILE_PREFIX;
 }
 
-static bool may_open(const struct judged *j)
+static bool may_open(const struct judged *j, uint64_t va)
 {
-	return !is_profiled(j, j->va) || opens(code_profile_at(&j->text->profile, j->va));
+	return !is_profiled(j, va) || opens(code_profile_at(&j->text->profile, va));
 }
 
 /* now[]: which patch_judge() has admitted, as state, by so many bytes. */
@@ -251,17 +259,17 @@ static void restore(const struct patch_site *patch, uint64_t va, uint8_t *bytes,
 }
 
 /* A site where there was none. */
-static struct text_site *new_site(const struct judged *j)
+static struct text_site *new_site(struct text *text, const struct text_code *code, uint64_t va)
 {
-	struct text_site *site = add(j->text, j->va);
-	uint64_t end = j->va + PATCH_BYTES;
+	struct text_site *site = add(text, va);
+	uint64_t end = va + PATCH_BYTES;
 	const struct text_site *other;
 
 	if (!site)
 		return NULL;
-	(void)read_around(j->code, j->va, site->patch.original);
-	while ((other = last_in(j->text, j->va + 1, end)) != NULL) {
-		restore(&other->patch, j->va, site->patch.original, PATCH_BYTES);
+	(void)read_around(code, va, site->patch.original);
+	while ((other = last_in(text, va + 1, end)) != NULL) {
+		restore(&other->patch, va, site->patch.original, PATCH_BYTES);
 		end = other->patch.va;
 	}
 	return site;
@@ -273,10 +281,10 @@ static int open_site(const struct judged *j, struct text_site *site)
 	const bool known = site != NULL;
 	int error;
 
-	if (!may_open(j))
+	if (!may_open(j, j->va))
 		return -EPERM;
 	if (!known)
-		site = new_site(j);
+		site = new_site(j->text, j->code, j->va);
 	if (!site)
 		return -ENOMEM;
 	error = j->code->write(j->code->context);
@@ -379,7 +387,7 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 		return -EACCES;
 	if (site)
 		return close_site(j, site);
-	site = new_site(j);
+	site = new_site(j->text, j->code, j->va);
 	if (!site)
 		return -ENOMEM;
 	error = close_site(j, site);
@@ -422,16 +430,52 @@ static bool is_same(const struct judged *j)
 	       !memcmp(now, j->bytes, j->count);
 }
 
+/* INT3 that is in the code at va, and of no site, becomes one that is open. Result: is there any? */
+static bool adopt(const struct judged *j, uint64_t va)
+{
+	struct text_site *site;
+	uint8_t byte;
+
+	if (j->code->read(j->code->context, va, &byte, 1) || byte != PATCH_INT3 ||
+	    !may_open(j, va))
+		return false;
+	site = new_site(j->text, j->code, va);
+	if (!site)
+		return false;
+	site->state = PATCH_OPEN;
+	site->patch.extent = 1;
+	return true;
+}
+
+/*
+ * A patch that was under way at ACTIVATE had been opened by then, and was measured so: what was there before is not
+ * known. Who may store here could as well open it anew, so this admits nothing more. The next site below *va that the
+ * store may belong to; *va: where it is. Result: is there one?
+ */
+static __attribute__((noinline)) bool adopt_begun(const struct judged *j, uint64_t *va)
+{
+	while (j->va - (*va - 1) < PATCH_BYTES && !is_patched(j->text, *va - 1, 1)) {
+		if (adopt(j, --*va))
+			return true;
+	}
+	return false;
+}
+
 int text_store(struct text *text, const struct text_code *code, uint64_t va, const uint8_t *bytes,
 	       uint32_t count)
 {
 	const struct judged j = {text, code, va, bytes, count};
+	uint64_t begun = va + 1; /* behind the places where it may have been */
 	int error;
 
 	if (count == 0 || count > sizeof(uint64_t))
 		return -EINVAL;
 	spin_lock(&text->lock);
-	error = judge(&j);
+	do {
+		error = judge(&j);
+		if (error && begun <= va)
+			drop(text, begun);
+	} while (error == -EACCES && bytes[0] != PATCH_INT3 && adopt_begun(&j, &begun));
 	/* Storing the same again changes nothing, whoever does it. */
 	if ((error == -EACCES || error == -EPERM) && is_same(&j))
 		error = code->write(code->context);
@@ -503,14 +547,6 @@ int text_use_profile(struct text *text, const struct code_profile *profile,
 
 /* ---- what is put where no CPU is: functions that go elsewhere, and calls that come back */
 
-/* Sites do not overlap: the last one that begins before the end tells. */
-static bool is_patched(struct text *text, uint64_t va, uint32_t count)
-{
-	const struct text_site *site = last_in(text, va - PATCH_BYTES + 1, va + count);
-
-	return site && site->patch.va + site->patch.extent > va;
-}
-
 /* Bytes that may cross from one aligned word into the next. Where the second store fails the first is undone. */
 static int put_bytes(const struct text_code *code, text_put put, uint64_t va, const uint8_t *bytes,
 		     const uint8_t *before, uint32_t count)
@@ -531,12 +567,11 @@ static int put_bytes(const struct text_code *code, text_put put, uint64_t va, co
 static int put_site(struct text *text, const struct text_code *code, text_put put, uint64_t va,
 		    const uint8_t *bytes, uint32_t count, enum patch_state state)
 {
-	struct text_site *site = add(text, va);
+	struct text_site *site = new_site(text, code, va);
 	int error;
 
 	if (!site)
 		return -ENOMEM;
-	(void)read_around(code, va, site->patch.original);
 	error = put_bytes(code, put, va, bytes, site->patch.original, count);
 	if (error) {
 		drop(text, va);

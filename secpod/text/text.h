@@ -73,7 +73,8 @@ int text_measure_begin(struct text *text, uint64_t begin, uint64_t bytes);
 void text_measure(struct text *text, uint64_t va, const void *page);
 
 /*
- * text_store - count bytes (1 to 8) of kernel code at va are to become bytes[]: judge it, and make it.
+ * text_store - count bytes (1 to 8) of kernel code at va are to become bytes[]: judge it, and make it. INT3 that was
+ * there when the page was measured is taken for a site that was opened before.
  * Result: 0; -EACCES: it is no patch that Linux makes; -EPERM: it is one, but not of the profile; -ENOMEM: no
  * room for one more site; and what write() returns.
  */

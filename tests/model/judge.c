@@ -161,6 +161,21 @@ static bool executes_no_code(const struct slow_place *place, uint64_t entry,
 	return !sees_only(f, code);
 }
 
+/* Code of a place that is known is executed there. */
+static bool executes_elsewhere(const struct slow_place *place, const struct frames_of *f)
+{
+	for (uint64_t i = 0; i < f->count && f->first + i < PW_FRAMES; i++) {
+		const enum frame_type type = place->type(f->first + i);
+		const uint64_t word = frame_read(&model.world.paging.frames, f->first + i);
+		const uint64_t home = frame_word_place(word);
+
+		if ((type == FRAME_CODE || type == FRAME_CODE_DYN) && home &&
+		    home != place->va + (i << 12))
+			return true;
+	}
+	return false;
+}
+
 static bool user_must_not(uint64_t entry, const struct frames_of *f)
 {
 	if (!of_user(entry))
@@ -182,6 +197,9 @@ static uint64_t rules_of_leaf(const struct slow_place *place, uint64_t entry)
 		broken |= BROKEN(KERNEL_EXEC);
 	if (place->half != HALF_USER && of_user(entry))
 		broken |= BROKEN(KERNEL_USER);
+	if (place->half == HALF_KERNEL && !of_user(entry) && executes(entry) &&
+	    executes_elsewhere(place, &f))
+		broken |= BROKEN(KERNEL_EXEC);
 	if (place->half == HALF_USER && !of_user(entry) && executes(entry))
 		broken |= BROKEN(KERNEL_USER);
 	if (user_must_not(entry, &f))

@@ -60,7 +60,9 @@ unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge pro
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
 	$(unit_paging_sources)
-unit_paging_request := $(unit_hypercall)
+unit_paging_request := $(unit_hypercall) tests/unit/request_world.c
+unit_paging_unpin := $(unit_paging_request)
+unit_text_sites := $(unit_paging_request)
 unit_paging_basic := $(unit_paging_sources)
 unit_paging_shown := $(unit_paging_sources)
 unit_paging_life := $(unit_paging_sources)

@@ -279,6 +279,64 @@ static void no_patch_goes_beyond_the_end_of_code(void **state)
 	assert_int_equal(store(va, "\x0f", 1), 0);
 }
 
+/* A call under way at ACTIVATE, of which so many bytes had been stored by then; INT3 comes first, and its last byte last. */
+static const uint8_t late_call[] = {0xe8, 0x00, 0x01, 0x00, 0x00};
+
+static void begin_call(uint32_t bytes)
+{
+	memcpy(image + 0x100, "\x0f\x1f\x44\x00\x00", 5);
+	memcpy(image + 0x101, late_call + 1, bytes);
+	image[0x100] = 0xcc;
+	measure(PAGES - 1);
+}
+
+static void what_was_begun_before_it_was_measured_is_finished(void **state)
+{
+	struct text_site site;
+
+	(void)state;
+	for (uint32_t done = 0; done < 5; done++) {
+		begin_call(done);
+		/* Byte by byte, as an interrupted REP MOVSB goes on. */
+		for (uint32_t i = done + 1; i < 5; i++)
+			assert_int_equal(store(SITE + i, late_call + i, 1), 0);
+		assert_int_equal(store(SITE, late_call, 1), 0);
+		assert_memory_equal(image + 0x100, late_call, sizeof(late_call));
+		assert_int_equal(text.sites, 1);
+		assert_int_not_equal(text_site_after(&text, 0, &site), 0);
+		assert_int_equal(site.patch.va, SITE);
+		assert_int_equal(site.state, PATCH_CALL);
+		/* All that is known of it. */
+		assert_int_equal(site.patch.original[0], 0xcc);
+		assert_int_equal(verified(SITE), 0);
+		text_forget(&text, SITE);
+	}
+	assert_int_equal(text.stats.refused, 0);
+}
+
+static void what_was_begun_becomes_a_patch_and_nothing_else(void **state)
+{
+	static uint8_t before[PAGE_SIZE];
+
+	(void)state;
+	begin_call(0);
+	memcpy(before, image, sizeof(before));
+	assert_int_equal(store(SITE + 1, "\x0f\x22\xe0\xc3", 4), -EACCES);
+	assert_int_equal(store(SITE, "\x55", 1), -EACCES);
+	assert_int_equal(store(SITE, "\xe8\x00\x00\x00\x10", 5), -EACCES);
+	assert_int_equal(store(SITE + PATCH_BYTES, "\x00", 1), -EACCES);
+	assert_int_equal(text.sites, 0);
+	/* INT3 in a displacement is none. */
+	image[0x100] = 0x0f;
+	measure(PAGES - 1);
+	patch(SITE, (const uint8_t *)"\xe8\xcc\x01\x00\x00");
+	assert_int_equal(store(SITE + 1, "\x90", 1), -EACCES);
+	assert_int_equal(store(SITE + 2, "\x1f", 1), -EACCES);
+	patch(SITE, (const uint8_t *)"\x0f\x1f\x44\x00\x00");
+	image[0x100] = 0xcc;
+	assert_memory_equal(image, before, sizeof(before));
+}
+
 int main(void)
 {
 #define TEXT(test) cmocka_unit_test_setup_teardown(test, open_text, close_text)
@@ -296,6 +354,8 @@ int main(void)
 		TEXT(other_code_at_the_same_place_has_its_own_original),
 		TEXT(a_change_past_the_judge_is_seen),
 		TEXT(whatever_is_stored_only_sites_change),
+		TEXT(what_was_begun_before_it_was_measured_is_finished),
+		TEXT(what_was_begun_becomes_a_patch_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests_name("kernel_text", tests, NULL, NULL);

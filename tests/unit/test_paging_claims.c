@@ -303,7 +303,7 @@ static void test_no_bit_on_the_way_breaks_a_promise(void **state)
 {
 	const uint64_t user[] = {memory() | PW_USER_RX, CONSTANTS | PW_USER_RX,
 				 rules_world.process | (PW_USER_RW & ~PTE_RW), TEXT | PW_KERNEL_RW};
-	const uint64_t kernel[] = {memory() | PW_KERNEL_RW, TEXT | PW_KERNEL_RX,
+	const uint64_t kernel[] = {memory() | PW_KERNEL_RW, memory_of(FRAME_CODE) | PW_KERNEL_RX,
 				   CONSTANTS | PW_KERNEL_RO, rules_world.process | PW_KERNEL_RO};
 	const uint64_t large = memory_2m();
 

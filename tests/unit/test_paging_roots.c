@@ -45,9 +45,14 @@ static int open_isolated(void **state)
 	return 0;
 }
 
+static uint64_t word_at(uint64_t gpa)
+{
+	return frame_read(&world.paging.frames, gpa >> PAGE_SHIFT);
+}
+
 static enum frame_type type_at(uint64_t gpa)
 {
-	return frame_type(&world.paging.frames, gpa >> PAGE_SHIFT);
+	return frame_word_type(word_at(gpa));
 }
 
 /* Two roots side by side, as Linux takes them from its allocator; the second one empty. */
@@ -454,30 +459,79 @@ static uint64_t unmap_and_set(void *operand, uint64_t old)
 	return pw_set_value(operand, old);
 }
 
+/* A store to code that was judged with this word. */
+static int write_code(uint64_t word, uint64_t gpa, paging_change change)
+{
+	uint64_t value = 0xcccccccccccccccc, old = 1;
+	const int error = paging_code_store(&world.paging, word, gpa, change, &value, &old);
+
+	if (!error)
+		assert_int_equal(old, 0);
+	return error;
+}
+
 static void test_code_is_written_only_while_it_is_code(void **state)
 {
 	const uint64_t page = map_module(), data = pw_frame(&world) << PAGE_SHIFT;
-	uint64_t value = 0xcccccccccccccccc, old = 1;
+	const uint64_t word = word_at(page);
 
 	(void)state;
-	assert_int_equal(paging_code_store(&world.paging, page + 8, pw_set_value, &value, &old), 0);
-	assert_int_equal(old, 0);
-	assert_int_equal(pw_peek(page + 8), value);
-	assert_int_equal(paging_code_store(&world.paging, PW_IMAGE_GPA, pw_set_value, &value, &old),
-			 0);
-	assert_int_equal(paging_code_store(&world.paging, data, pw_set_value, &value, &old),
-			 -ENOENT);
-	assert_int_equal(
-		paging_code_store(&world.paging, world.swapper, pw_set_value, &value, &old),
-		-ENOENT);
+	assert_int_equal(write_code(word, page + 8, pw_set_value), 0);
+	assert_int_equal(pw_peek(page + 8), 0xcccccccccccccccc);
+	assert_int_equal(write_code(word_at(PW_IMAGE_GPA), PW_IMAGE_GPA, pw_set_value), 0);
+	assert_int_equal(write_code(word_at(data), data, pw_set_value), -ENOENT);
+	assert_int_equal(write_code(word_at(world.swapper), world.swapper, pw_set_value), -ENOENT);
 	assert_int_equal(pw_peek(data), 0);
 	pw_check(&world);
 
-	assert_int_equal(paging_code_store(&world.paging, page, unmap_and_set, &value, &old), 0);
+	assert_int_equal(write_code(word, page, unmap_and_set), 0);
 	assert_int_equal(type_at(page), FRAME_NONE);
 	pw_check(&world);
-	assert_int_equal(paging_code_store(&world.paging, page, pw_set_value, &value, &old),
-			 -ENOENT);
+	assert_int_equal(write_code(word, page, pw_set_value), -ENOENT);
+}
+
+/* Another CPU may have brought other code to the frame since the store was judged. */
+static void test_other_code_is_not_written(void **state)
+{
+	const uint64_t page = map_module(), word = word_at(page);
+
+	(void)state;
+	unmap_module();
+	assert_int_equal(pw_map(&world, 0, world.swapper, MODULE_VA + PAGE_SIZE,
+				page | PW_KERNEL_RX, 1, PW_KERNEL_TABLE),
+			 0);
+	assert_int_equal(type_at(page), FRAME_CODE_DYN);
+	assert_int_equal(write_code(word, page, pw_set_value), -EAGAIN);
+	/* Of the same place, but once it was the kernel's to go on writing. */
+	assert_int_equal(write_code(word_at(page) ^ FRAME_FLUID, page, pw_set_value), -EAGAIN);
+	assert_int_equal(pw_peek(page), 0);
+	assert_int_equal(write_code(word_at(page), page, pw_set_value), 0);
+	pw_check(&world);
+}
+
+static uint32_t patched_early;
+
+/* Another CPU patches the text that ACTIVATE is about to measure. */
+static void patch_meanwhile(struct paging_world *w)
+{
+	(void)w;
+	if (type_at(PW_IMAGE_GPA) != FRAME_CODE)
+		return;
+	patched_early++;
+	assert_int_equal(write_code(word_at(PW_IMAGE_GPA), PW_IMAGE_GPA, pw_set_value), -EAGAIN);
+}
+
+/* What is measured would be neither what was there before a patch nor behind it. */
+static void test_nothing_is_patched_before_it_is_measured(void **state)
+{
+	(void)state;
+	pw_open(&world);
+	world.meanwhile = patch_meanwhile;
+	start();
+	world.meanwhile = NULL;
+	assert_int_not_equal(patched_early, 0);
+	assert_int_equal(pw_peek(PW_IMAGE_GPA), 0);
+	assert_int_equal(write_code(word_at(PW_IMAGE_GPA), PW_IMAGE_GPA, pw_set_value), 0);
 }
 
 /* ---- constants */
@@ -529,6 +583,9 @@ int main(void)
 		TEST(test_a_cpu_forgets_all_its_roots, open_world),
 		TEST(test_a_root_kept_by_a_cpu_is_waited_for, open_world),
 		TEST(test_code_is_written_only_while_it_is_code, open_world),
+		TEST(test_other_code_is_not_written, open_world),
+		cmocka_unit_test_teardown(test_nothing_is_patched_before_it_is_measured,
+					  pw_teardown),
 		TEST(test_a_constant_page_becomes_nothing_else, open_world),
 	};
 

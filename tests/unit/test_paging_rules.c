@@ -3,6 +3,8 @@
  * Rules of the judge that hold from ACTIVE on: what each admits at its edge and what it refuses, at every
  * level that has such entries, and what becomes of it with the answer off.
  */
+#include <string.h>
+
 #include "tests/unit/paging_rules.h"
 
 static struct paging_world *const world = &rules_world.world;
@@ -110,7 +112,6 @@ static void test_no_page_of_the_monitor_is_a_page_table(void **state)
 static void test_the_kernel_executes_code_only(void **state)
 {
 	(void)state;
-	admits(kernel_slot(1), TEXT | PW_KERNEL_RX);
 	admits(kernel_slot(1), memory_of(FRAME_TRAMP) | PW_KERNEL_RX);
 	refuses(kernel_slot(1), memory() | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
 	refuses(kernel_slot(1), CONSTANTS | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
@@ -141,12 +142,39 @@ static void test_code_comes_where_modules_are(void **state)
 	admits(module_slot(), page | PW_KERNEL_RX);
 	assert_int_equal(world->refusals[SECPOD_RULE_CODE_NEW], 1);
 	assert_int_equal(frame_type(&world->paging.frames, page >> PAGE_SHIFT), FRAME_CODE_DYN);
-	/* Known by now, and code at any other place, too. */
-	admits(module_slot(), page | PW_KERNEL_RX);
-	assert_int_equal(world->refusals[SECPOD_RULE_CODE_NEW], 0);
-	admits(kernel_slot(1), page | PW_KERNEL_RX);
 	refuses(module_slot(), CONSTANTS | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
 	refuses(module_slot(), rules_world.process | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
+	pw_check(world);
+}
+
+/* Two pages of it side by side that were not make instructions nobody was asked about. */
+static void test_code_is_executed_at_one_place(void **state)
+{
+	const uint64_t page = module_memory(), slot = module_slot();
+	const uint64_t text = pw_slot(world->swapper, PW_IMAGE + PAGE_SIZE, 1);
+
+	(void)state;
+	admits(slot, page | PW_KERNEL_RX);
+	refuses(module_slot(), page | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
+	refuses(kernel_slot(1), page | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
+	refuses(module_slot(), TEXT | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
+	refuses(kernel_slot(1), TEXT | PW_KERNEL_RX, SECPOD_RULE_KERNEL_EXEC);
+	/* There it may go and come, and be looked at from elsewhere. */
+	admits(text, pw_peek(text) ^ PTE_G);
+	admits(slot, page | PW_KERNEL_RO);
+	admits(kernel_slot(1), page | PW_KERNEL_RO);
+	admits(slot, page | PW_KERNEL_RX);
+	pw_check(world);
+}
+
+/* Nor has a new table it elsewhere. */
+static void test_a_table_brings_no_code_to_another_place(void **state)
+{
+	const uint64_t table = memory(), leaf = TEXT | PW_KERNEL_RX;
+
+	(void)state;
+	memcpy(world->ram + table, &leaf, sizeof(leaf));
+	refuses(kernel_slot(2), table | PW_KERNEL_TABLE, SECPOD_RULE_KERNEL_EXEC);
 	pw_check(world);
 }
 
@@ -426,6 +454,8 @@ int main(void)
 		BOTH(test_the_kernel_executes_code_only),
 		BOTH(test_no_code_is_written),
 		BOTH(test_code_comes_where_modules_are),
+		BOTH(test_code_is_executed_at_one_place),
+		BOTH(test_a_table_brings_no_code_to_another_place),
 		BOTH(test_a_large_page_executes_only_code),
 		BOTH(test_no_user_page_in_the_upper_half),
 		BOTH(test_no_kernel_page_in_the_lower_half),

@@ -304,8 +304,8 @@ static void test_the_direct_map_executes_nothing(void **state)
 
 	(void)state;
 	admits(slot, pieces(PW_IMAGE_GPA, 1, PW_KERNEL_RO, 0, 0));
-	refuses_locked(kernel_entry(PW_DIRECT + TEXT, 1), TEXT | PW_KERNEL_RX,
-		       SECPOD_RULE_DIRECT_MAP);
+	refuses(kernel_entry(PW_DIRECT + TEXT, 1), TEXT | PW_KERNEL_RX,
+		locked() ? SECPOD_RULE_DIRECT_MAP : SECPOD_RULE_KERNEL_EXEC);
 	/* But what CPUs start in. */
 	assert_int_equal(frame_set(&world->paging.frames, 12 * 512, FRAME_NONE, FRAME_TRAMP), 0);
 	assert_true(paging_protect(&world->paging, 12 * 512, FRAME_TRAMP) >= 0);

@@ -386,6 +386,23 @@ static void code_outside_of_the_image_is_not_held_against_it(void **state)
 	assert_int_equal(text_use_profile(&text, &elsewhere, &code, refuse), 0);
 }
 
+/* INT3 that was there when the page was measured opens no more than one that is stored. */
+static void what_was_begun_is_finished_at_its_places_only(void **state)
+{
+	(void)state;
+	image[ELSEWHERE] = 0xcc;
+	image[LABEL] = 0xcc;
+	measure(PAGES);
+	assert_int_equal(store(ELSEWHERE, "\x90", 1), -EACCES);
+	assert_int_equal(store(LABEL, "\xeb", 1), -EPERM);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(store(LABEL + 1, "\x90", 1), 0);
+	assert_int_equal(store(LABEL, "\x66", 1), 0);
+	assert_memory_equal(image + LABEL, "\x66\x90", 2);
+	text.profiled = false;
+	assert_int_equal(store(ELSEWHERE, "\x90", 1), 0);
+}
+
 static void nothing_passes_where_the_profile_is_empty(void **state)
 {
 	struct code_profile empty = {.begin = BEGIN, .bytes = PAGES * PAGE_SIZE};
@@ -413,6 +430,7 @@ int main(void)
 		WITH_TEXT(bytes_that_changed_are_not_what_was_patched),
 		WITH_TEXT(what_was_put_there_by_request_is_not_asked_about),
 		WITH_TEXT(code_outside_of_the_image_is_not_held_against_it),
+		WITH_TEXT(what_was_begun_is_finished_at_its_places_only),
 		WITH_TEXT(nothing_passes_where_the_profile_is_empty),
 	};
 

@@ -319,6 +319,28 @@ static void other_bytes_are_no_call(void **state)
 	assert_int_equal(text.sites, 0);
 }
 
+/* Of the bytes behind it too: another site may give way to this one. */
+static void what_was_there_before_all_patches_is_kept(void **state)
+{
+	static const struct text_code writing = {read_code, text_world_write, is_code, NULL, NULL};
+	const uint64_t behind = FUNCTION + sizeof(absent);
+	struct text_site site;
+	uint32_t number = 0;
+
+	(void)state;
+	place_calls();
+	*at(behind) = 0x90;
+	measure(PAGES);
+	assert_int_equal(text_world_store(&writing, behind, "\xcc", 1), 0);
+	assert_int_equal(rearm(1), 0);
+	do
+		number = text_site_after(&text, number, &site);
+	while (number && site.patch.va != FUNCTION);
+	assert_int_not_equal(number, 0);
+	assert_memory_equal(site.patch.original, absent, sizeof(absent));
+	assert_int_equal(site.patch.original[sizeof(absent)], 0x90);
+}
+
 static void a_patched_call_stays(void **state)
 {
 	static uint8_t before[sizeof(image)];
@@ -350,6 +372,7 @@ int main(void)
 		WITH_TEXT(all_calls_come_back_or_none),
 		WITH_TEXT(other_bytes_are_no_call),
 		WITH_TEXT(a_patched_call_stays),
+		WITH_TEXT(what_was_there_before_all_patches_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
