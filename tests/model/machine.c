@@ -258,8 +258,10 @@ static void check_referenced(uint64_t gpa, uint64_t entry)
 
 static void before_exchange(struct paging_world *world, uint64_t gpa, uint64_t next)
 {
-	(void)world;
-	if (!model.threaded && dice(4) == 0)
+	const struct spinlock *lock = &world->paging.pair_lock;
+
+	/* Where pairs are compared nobody comes between: with one thread he would wait for its own lock. */
+	if (!model.threaded && lock->next == lock->serving && dice(4) == 0)
 		play_others();
 	check_referenced(gpa, __atomic_load_n(word_of(gpa), __ATOMIC_RELAXED));
 	check_referenced(gpa, next);
