@@ -125,6 +125,8 @@ test: setup
 	@$(MAKE) --no-print-directory prove-quick
 	tests/install/test-install
 	tests/install/test-profile
+	@$(MAKE) --no-print-directory secpodctl
+	tests/install/test-secpodctl
 	@$(MAKE) --no-print-directory system
 
 system: setup

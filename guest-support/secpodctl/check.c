@@ -137,10 +137,9 @@ static enum finding has_smap(const struct question *q)
 	return has_bit_of_leaf_7(q, 20);
 }
 
-static enum finding has_no_dma_remapping(const struct question *q)
+static enum finding has_dma_remapping(const struct question *q)
 {
-	/* Not used yet: an entry here says what SecPod does not protect from. */
-	return q->guest->exists("/sys/class/iommu/dmar0") ? THERE : UNKNOWN;
+	return q->guest->exists("/sys/firmware/acpi/tables/DMAR") ? THERE : MISSING;
 }
 
 /* clang-format off */
@@ -162,17 +161,17 @@ static const struct {
 	{"descriptor-exiting", has_descriptor_exiting, false, "without it descriptor tables are only looked at"},
 	{"smep", has_smep, false, "the kernel executes no user page"},
 	{"smap", has_smap, false, "the kernel reads user pages only when it means to"},
-	{"vt-d", has_no_dma_remapping, false, "DMA remapping: SecPod does not use it yet, and does not stop devices"},
+	{"vt-d", has_dma_remapping, false, "DMA remapping: SecPod does not use it yet, and does not stop devices"},
 };
 /* clang-format on */
 
 int command_check(const struct guest *guest, struct report *report, const struct options *options)
 {
-	static const char *const titles[] = {"capability", "needed", "here", ""};
+	static const char *const titles[] = {"capability", "needed", "here", "what"};
 	static const unsigned int widths[] = {18, 6, 7, 0};
 	static const char *const findings[] = {"yes", "no", "unknown"};
 	const struct question question = {guest, guest_look(guest)};
-	bool missing = false, unknown = false;
+	bool missing = false, unclear = false, unknown = false;
 
 	(void)options;
 	report_begin(report);
@@ -182,7 +181,8 @@ int command_check(const struct guest *guest, struct report *report, const struct
 		const bool bad = rows[i].needed && finding == MISSING;
 
 		missing |= bad;
-		unknown |= rows[i].needed && finding == UNKNOWN;
+		unclear |= rows[i].needed && finding == UNKNOWN;
+		unknown |= finding == UNKNOWN;
 		report_row(report);
 		report_text(report, "capability", "", rows[i].key, REPORT_PLAIN);
 		report_flag(report, "needed", "", rows[i].needed);
@@ -191,9 +191,18 @@ int command_check(const struct guest *guest, struct report *report, const struct
 		report_text(report, "what", "", rows[i].what, REPORT_PLAIN);
 	}
 	report_table_end(report);
+	report_text(report, "machine", "This machine:",
+		    missing   ? "lacks what SecPod needs"
+		    : unclear ? "may have what SecPod needs"
+			      : "has what SecPod needs",
+		    missing   ? REPORT_BAD
+		    : unclear ? REPORT_WARNING
+			      : REPORT_GOOD);
 	report_end(report);
 	if (unknown)
-		fputs("secpodctl: \"unknown\": the CPU's registers cannot be read (root, modprobe msr)\n",
-		      stderr);
+		fprintf(stderr, "secpodctl: \"unknown\": %s\n",
+			question.seen.present
+				? "under SecPod the CPU does not tell"
+				: "the CPU's registers cannot be read (root, modprobe msr)");
 	return missing ? STATUS_MISSING : STATUS_OK;
 }

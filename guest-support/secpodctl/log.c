@@ -78,12 +78,12 @@ static void show_json(struct report *report, const struct secpod_record *record)
 int command_log(const struct guest *guest, struct report *report, const struct options *options)
 {
 	struct secpod_record batch[BATCH];
-	int got;
+	int got = 0;
 
 	if (!guest_look(guest).present)
 		return absent();
-	while ((got = guest->log(batch, BATCH, options->follow)) > 0 ||
-	       (got == 0 && options->follow)) {
+	while (!ferror(report->out) && ((got = guest->log(batch, BATCH, options->follow)) > 0 ||
+					(got == 0 && options->follow))) {
 		for (int i = 0; i < got; i++) {
 			if (report->json)
 				show_json(report, &batch[i]);

@@ -12,19 +12,21 @@
 #define SECPOD_VERSION "unknown"
 #endif
 
-static const struct {
+/* option: what it alone takes, of those that are not for all commands. */
+static const struct command {
 	const char *name;
 	int (*run)(const struct guest *guest, struct report *report, const struct options *options);
+	const char *option;
 	const char *what;
 } commands[] = {
-	{"status", command_status, "is this system protected"},
-	{"log", command_log, "the audit log (-f: go on with what comes)"},
-	{"stats", command_stats, "counters (--watch[=SECONDS]: again and again)"},
-	{"policy", command_policy, "the rules and their answers"},
-	{"sites", command_sites, "where kernel code is patched"},
-	{"lock", command_lock, "lock the protection now"},
-	{"check", command_check, "what SecPod needs, and whether this machine has it"},
-	{"selftest", command_selftest, "harmless attempts at what SecPod refuses"},
+	{"status", command_status, NULL, "is this system protected"},
+	{"log", command_log, "follow", "the audit log (-f: go on with what comes)"},
+	{"stats", command_stats, "watch", "counters (--watch[=SECONDS]: again and again)"},
+	{"policy", command_policy, NULL, "the rules and their answers"},
+	{"sites", command_sites, NULL, "where kernel code is patched"},
+	{"lock", command_lock, NULL, "lock the protection now"},
+	{"check", command_check, NULL, "what SecPod needs, and whether this machine has it"},
+	{"selftest", command_selftest, NULL, "harmless attempts at what SecPod refuses"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -34,7 +36,7 @@ static void usage(FILE *out)
 	fputs("usage: secpodctl [--json] COMMAND\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-9s  %s\n", commands[i].name, commands[i].what);
-	fputs("\n  --json      for programs: one JSON object, for the log one a line\n"
+	fputs("\n  --json      for programs: one JSON object, for log, sites and --watch one a line\n"
 	      "  --version, --help\n\nsecpodctl(8) lists the exit statuses.\n",
 	      out);
 }
@@ -54,14 +56,58 @@ static int read_seconds(const char *text, uint32_t *seconds)
 	return 0;
 }
 
-enum { OPTION_JSON = 256, OPTION_WATCH, OPTION_VERSION, OPTION_HELP };
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* An option that another command has would be without effect, and is a mistake. */
+static bool takes(const struct command *command, const char *option, bool given)
+{
+	if (!given || (command->option && !strcmp(command->option, option)))
+		return true;
+	fprintf(stderr, "secpodctl: %s has no --%s\n", command->name, option);
+	return false;
+}
+
+/* words: the command, and what should not be behind it. */
+static int run(char *const *words, struct report *report, const struct options *options)
+{
+	const struct command *command;
+
+	if (!words[0]) {
+		usage(stderr);
+		return STATUS_USAGE;
+	}
+	command = find_command(words[0]);
+	if (!command) {
+		fprintf(stderr, "secpodctl: no command %s; secpodctl --help lists them\n",
+			words[0]);
+		return STATUS_USAGE;
+	}
+	if (words[1]) {
+		fprintf(stderr, "secpodctl: %s: one argument too many: %s\n", command->name,
+			words[1]);
+		return STATUS_USAGE;
+	}
+	if (!takes(command, "follow", options->follow) ||
+	    !takes(command, "watch", options->watch > 0))
+		return STATUS_USAGE;
+	return command->run(&this_guest, report, options);
+}
+
+enum { OPTION_JSON = 256, OPTION_WATCH, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"follow", no_argument, NULL, 'f'},
 	{"watch", optional_argument, NULL, OPTION_WATCH},
 	{"version", no_argument, NULL, OPTION_VERSION},
-	{"help", no_argument, NULL, OPTION_HELP},
+	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -69,9 +115,9 @@ int main(int argc, char **argv)
 {
 	struct report report = {.out = stdout};
 	struct options options = {0};
-	int option;
+	int option, status;
 
-	while ((option = getopt_long(argc, argv, "f", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "fh", long_options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_JSON:
 			report.json = true;
@@ -90,22 +136,20 @@ int main(int argc, char **argv)
 		case OPTION_VERSION:
 			puts("secpodctl " SECPOD_VERSION);
 			return STATUS_OK;
-		case OPTION_HELP:
+		case 'h':
 			usage(stdout);
 			return STATUS_OK;
 		default:
 			return STATUS_USAGE;
 		}
 	}
-	if (argc - optind != 1) {
-		usage(stderr);
-		return STATUS_USAGE;
+	report.terminal = !report.json && isatty(STDOUT_FILENO);
+	report.colour = report.terminal && !getenv("NO_COLOR");
+	status = run(argv + optind, &report, &options);
+	/* What was not written was not said. */
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "secpodctl: what there is to say cannot be written\n");
+		return STATUS_FAILED;
 	}
-	report.colour = !report.json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (!strcmp(commands[i].name, argv[optind]))
-			return commands[i].run(&this_guest, &report, &options);
-	}
-	fprintf(stderr, "secpodctl: no command %s\n", argv[optind]);
-	return STATUS_USAGE;
+	return status;
 }

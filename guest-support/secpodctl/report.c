@@ -72,6 +72,15 @@ void report_end(struct report *report)
 	fflush(report->out);
 }
 
+void report_again(struct report *report)
+{
+	/* ECMA-48, "Control functions": CUP to the upper left corner, ED of all. */
+	if (report->terminal)
+		fputs("\033[H\033[2J", report->out);
+	else if (!report->json)
+		putc('\n', report->out);
+}
+
 void report_text(struct report *report, const char *key, const char *label, const char *value,
 		 enum report_mood mood)
 {
@@ -109,6 +118,19 @@ void report_number(struct report *report, const char *key, const char *label, ui
 	} else {
 		put_for_people(report, label, text, REPORT_PLAIN);
 	}
+}
+
+void report_counter(struct report *report, const char *key, const char *label, uint64_t value,
+		    const uint64_t *before)
+{
+	char text[48];
+
+	if (report->json || !before) {
+		report_number(report, key, label, value);
+		return;
+	}
+	snprintf(text, sizeof(text), "%-20" PRIu64 " +%" PRIu64, value, value - *before);
+	report_text(report, key, label, text, REPORT_PLAIN);
 }
 
 void report_flag(struct report *report, const char *key, const char *label, bool value)

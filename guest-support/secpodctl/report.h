@@ -16,6 +16,7 @@ enum report_mood { REPORT_PLAIN, REPORT_GOOD, REPORT_BAD, REPORT_WARNING };
 struct report {
 	FILE *out;
 	bool json;
+	bool terminal; /* for people who look at it now */
 	bool colour;
 	bool any;    /* JSON: a comma comes before the next member */
 	bool in_row; /* JSON: of a table */
@@ -24,6 +25,8 @@ struct report {
 };
 
 void report_begin(struct report *report);
+/* The next report takes the place of the one before. */
+void report_again(struct report *report);
 void report_end(struct report *report);
 
 /* key: of the JSON member; label: for people. */
@@ -31,6 +34,10 @@ void report_text(struct report *report, const char *key, const char *label, cons
 		 enum report_mood mood);
 void report_number(struct report *report, const char *key, const char *label, uint64_t value);
 void report_flag(struct report *report, const char *key, const char *label, bool value);
+
+/* A number that grows; before: what it was when people last saw it, or NULL. */
+void report_counter(struct report *report, const char *key, const char *label, uint64_t value,
+		    const uint64_t *before);
 
 /* An address, as text: JSON's numbers are exact up to 53 bits only. */
 void report_address(struct report *report, const char *key, uint64_t value);

@@ -98,7 +98,7 @@ static const struct {
 int command_selftest(const struct guest *guest, struct report *report,
 		     const struct options *options)
 {
-	static const char *const titles[] = {"probe", "result", ""};
+	static const char *const titles[] = {"probe", "result", "what"};
 	static const unsigned int widths[] = {18, 9, 0};
 	static const char *const verdicts[] = {"held", "NOT HELD", "not tried"};
 	bool failed = false, untried = false;

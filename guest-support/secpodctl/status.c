@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* status, lock, policy, stats: what SecPod says of itself. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -19,16 +20,26 @@ static const struct {
 	{SECPOD_FEATURE_STATS, "debug_statistics", "Debug statistics:"},
 };
 
-static void report_log(struct report *report, const struct secpod_stats *stats)
+static const char *module_state(int error)
 {
-	report_number(report, "log_written", "Records written:", stats->log_written);
-	report_number(report, "log_lost", "Records lost:", stats->log_lost);
+	switch (error) {
+	case 0:
+		return "usable";
+	case -ENOENT:
+		return "not loaded";
+	case -EACCES:
+	case -EPERM:
+		return "usable by root";
+	default:
+		return "not usable";
+	}
 }
 
 int command_status(const struct guest *guest, struct report *report, const struct options *options)
 {
 	const struct secpod_seen seen = guest_look(guest);
 	struct secpod_stats stats;
+	struct secpod_info info;
 	char version[24];
 	int error;
 
@@ -48,11 +59,17 @@ int command_status(const struct guest *guest, struct report *report, const struc
 		report_flag(report, features[i].key, features[i].label,
 			    seen.features & features[i].bit);
 	error = guest->stats(&stats);
-	report_text(report, "device", "Module:", error ? "not usable" : "usable",
+	if (!error)
+		error = guest->info(&info);
+	report_text(report, "device", "Module:", module_state(error),
 		    error ? REPORT_WARNING : REPORT_PLAIN);
 	if (!error) {
+		report_text(report, "page_tables", "Page tables:",
+			    info.features & SECPOD_FEATURE_PAGING ? "read-only" : "the kernel's",
+			    info.features & SECPOD_FEATURE_PAGING ? REPORT_GOOD : REPORT_WARNING);
 		report_number(report, "cpus", "CPUs:", stats.cpus);
-		report_log(report, &stats);
+		report_number(report, "log_written", "Records written:", stats.log_written);
+		report_number(report, "log_lost", "Records lost:", stats.log_lost);
 	}
 	report_end(report);
 	return seen.phase == SECPOD_PHASE_LOCKED ? STATUS_OK : STATUS_UNLOCKED;
@@ -126,50 +143,69 @@ int command_policy(const struct guest *guest, struct report *report, const struc
 	return STATUS_OK;
 }
 
-static int report_stats(const struct guest *guest, struct report *report)
+static const struct {
+	const char *key;
+	const char *label;
+	size_t offset;
+} counters[] = {
+	{"exits", "VM exits:", offsetof(struct secpod_stats, exits)},
+	{"hypercalls", "Hypercalls:", offsetof(struct secpod_stats, hypercalls)},
+	{"log_written", "Records written:", offsetof(struct secpod_stats, log_written)},
+	{"log_lost", "Records lost:", offsetof(struct secpod_stats, log_lost)},
+	{"log_read", "Records read:", offsetof(struct secpod_stats, log_read)},
+	{"console_suppressed",
+	 "Lines not shown:", offsetof(struct secpod_stats, console_suppressed)},
+};
+
+static const uint64_t *counter_in(const struct secpod_stats *stats, size_t counter)
+{
+	return (const uint64_t *)((const char *)stats + counters[counter].offset);
+}
+
+/* before: those of the report before, or NULL. */
+static void report_stats(struct report *report, const struct secpod_stats *stats,
+			 const struct secpod_stats *before)
 {
 	static const char *const titles[] = {"rule", "records"};
 	static const unsigned int widths[] = {18, 0};
-	struct secpod_stats stats;
-	int error = guest->stats(&stats);
 
-	if (error)
-		return device_trouble(error);
 	report_begin(report);
-	report_number(report, "cpus", "CPUs:", stats.cpus);
-	report_number(report, "exits", "VM exits:", stats.exits);
-	report_number(report, "pool_free", "Free pages:", stats.pool_free);
-	report_number(report, "hypercalls", "Hypercalls:", stats.hypercalls);
-	report_log(report, &stats);
-	report_number(report, "log_read", "Records read:", stats.log_read);
-	report_number(report, "console_suppressed", "Lines not shown:", stats.console_suppressed);
+	report_number(report, "cpus", "CPUs:", stats->cpus);
+	report_number(report, "pool_free", "Free pages:", stats->pool_free);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		report_counter(report, counters[i].key, counters[i].label, *counter_in(stats, i),
+			       before ? counter_in(before, i) : NULL);
 	report_table(report, "rules", titles, widths, 2);
 	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
-		if (!stats.rule[rule])
+		if (!stats->rule[rule])
 			continue;
 		report_row(report);
 		report_text(report, "rule", "", rule_name(rule), REPORT_PLAIN);
-		report_number(report, "records", "", stats.rule[rule]);
+		report_counter(report, "records", "", stats->rule[rule],
+			       before ? &before->rule[rule] : NULL);
 	}
 	report_table_end(report);
 	report_end(report);
-	return STATUS_OK;
 }
 
 int command_stats(const struct guest *guest, struct report *report, const struct options *options)
 {
-	int status;
+	/* In turns, this one's and the one's before. */
+	struct secpod_stats stats[2];
+	int error;
 
 	if (!guest_look(guest).present)
 		return absent();
-	status = report_stats(guest, report);
-	for (uint32_t turn = 1; status == STATUS_OK && options->watch &&
-				(!options->watch_turns || turn < options->watch_turns);
-	     turn++) {
+	for (uint32_t turn = 0;; turn++) {
+		error = guest->stats(&stats[turn % 2]);
+		if (error)
+			return device_trouble(error);
+		if (turn || (options->watch && report->terminal))
+			report_again(report);
+		report_stats(report, &stats[turn % 2], turn ? &stats[(turn + 1) % 2] : NULL);
+		if (!options->watch || ferror(report->out) ||
+		    (options->watch_turns && turn + 1 >= options->watch_turns))
+			return STATUS_OK;
 		sleep(options->watch);
-		if (!report->json)
-			putc('\n', report->out);
-		status = report_stats(guest, report);
 	}
-	return status;
 }

@@ -160,7 +160,7 @@ static int program_alone(void)
 {
 	static char text[TEXT_SIZE];
 
-	CHECK(RUN(text, (char *)"status") == 0 && strstr(text, "not usable"));
+	CHECK(RUN(text, (char *)"status") == 0 && strstr(text, "not loaded"));
 	CHECK(RUN(text, (char *)"stats") == 5);
 	return 0;
 }

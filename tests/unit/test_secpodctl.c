@@ -24,6 +24,7 @@ static struct {
 	uint64_t cstar;
 	uint32_t locks;
 	struct secpod_stats stats;
+	uint64_t exits_a_look; /* at stats */
 	struct secpod_record record;
 	int records;	   /* of the log, all alike */
 	uint32_t features; /* of INFO */
@@ -66,6 +67,7 @@ static int fake_info(struct secpod_info *info)
 
 static int fake_stats(struct secpod_stats *stats)
 {
+	machine.stats.exits += machine.exits_a_look;
 	*stats = machine.stats;
 	return machine.device;
 }
@@ -150,18 +152,24 @@ static const struct guest guest = {
 static char *said;
 static size_t said_size;
 
-static int run(int (*command)(const struct guest *, struct report *, const struct options *),
-	       bool json)
+typedef int command_function(const struct guest *, struct report *, const struct options *);
+
+static int run_as(command_function *command, struct report report, const struct options *options)
 {
-	const struct options options = {0};
-	struct report report = {.json = json};
 	int status;
 
 	free(said);
 	report.out = open_memstream(&said, &said_size);
-	status = command(&guest, &report, &options);
+	status = command(&guest, &report, options);
 	fclose(report.out);
 	return status;
+}
+
+static int run(command_function *command, bool json)
+{
+	const struct options none = {0};
+
+	return run_as(command, (struct report){.json = json}, &none);
 }
 
 static int fresh_machine(void **state)
@@ -209,7 +217,19 @@ static void test_status_needs_no_device(void **state)
 	assert_string_equal(said,
 			    "{\"secpod\": \"present\", \"phase\": \"LOCKED\", \"abi\": \"2.5\", "
 			    "\"hypercalls\": false, \"audit_log\": true, "
-			    "\"debug_statistics\": false, \"device\": \"not usable\"}\n");
+			    "\"debug_statistics\": false, \"device\": \"not loaded\"}\n");
+	machine.device = -EACCES;
+	assert_int_equal(run(command_status, true), STATUS_OK);
+	assert_non_null(strstr(said, "\"device\": \"usable by root\"}"));
+	machine.device = -EIO;
+	assert_int_equal(run(command_status, true), STATUS_OK);
+	assert_non_null(strstr(said, "\"device\": \"not usable\"}"));
+	machine.device = 0;
+	assert_int_equal(run(command_status, true), STATUS_OK);
+	assert_non_null(strstr(said, "\"device\": \"usable\", \"page_tables\": \"read-only\""));
+	machine.features = 0;
+	assert_int_equal(run(command_status, true), STATUS_OK);
+	assert_non_null(strstr(said, "\"page_tables\": \"the kernel's\""));
 }
 
 static void test_without_device_the_others_say_so(void **state)
@@ -350,14 +370,44 @@ static void test_stats_name_the_rules_that_were_broken(void **state)
 	assert_non_null(strstr(said, "\"rules\": [{\"rule\": \"efer\", \"records\": 3}]"));
 }
 
+static void test_stats_again_say_what_has_changed(void **state)
+{
+	const struct options twice = {.watch = 1, .watch_turns = 2};
+	const char *second;
+
+	(void)state;
+	machine.stats.exits = 12;
+	machine.exits_a_look = 5;
+	machine.stats.rule[SECPOD_RULE_EFER] = 3;
+	assert_int_equal(run_as(command_stats, (struct report){0}, &twice), STATUS_OK);
+	second = strstr(said, "\n\n");
+	assert_non_null(second);
+	assert_null(strchr(second, '\033'));
+	assert_non_null(strstr(second, "VM exits:              22                   +5\n"));
+	assert_non_null(strstr(second, "efer                3                    +0\n"));
+	/* And nowhere in the first one. */
+	assert_non_null(strstr(said, "VM exits:              17\n"));
+
+	assert_int_equal(run_as(command_stats, (struct report){.terminal = true}, &twice),
+			 STATUS_OK);
+	assert_memory_equal(said, "\033[H\033[2J", 7);
+	assert_non_null(strstr(said + 7, "\033[H\033[2J"));
+
+	assert_int_equal(run_as(command_stats, (struct report){.json = true}, &twice), STATUS_OK);
+	assert_non_null(strstr(said, "]}\n{\"cpus\": 0"));
+	assert_null(strchr(said, '+'));
+}
+
 static void test_check_finds_what_is_missing(void **state)
 {
 	(void)state;
 	/* Under SecPod: it runs, so what it needs is there. */
 	assert_int_equal(run(command_check, false), STATUS_OK);
+	assert_non_null(strstr(said, "This machine:          has what SecPod needs\n"));
 	machine.present = false;
 	/* No VT-x. */
 	assert_int_equal(run(command_check, true), STATUS_MISSING);
+	assert_string_equal(said + said_size - 40, ", \"machine\": \"lacks what SecPod needs\"}\n");
 	assert_non_null(
 		strstr(said, "{\"capability\": \"vmx\", \"needed\": true, \"here\": \"no\""));
 	/* All of it. */
@@ -375,6 +425,7 @@ static void test_check_finds_what_is_missing(void **state)
 	assert_int_equal(run(command_check, true), STATUS_OK);
 	assert_non_null(
 		strstr(said, "{\"capability\": \"ept\", \"needed\": true, \"here\": \"unknown\""));
+	assert_non_null(strstr(said, "\"machine\": \"may have what SecPod needs\""));
 	machine.uefi = false;
 	assert_int_equal(run(command_check, false), STATUS_MISSING);
 }
@@ -436,6 +487,8 @@ int main(void)
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_sites_need_delegation, fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_stats_name_the_rules_that_were_broken,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_stats_again_say_what_has_changed,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_check_finds_what_is_missing, fresh_machine,
 						forget),
