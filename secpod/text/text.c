@@ -436,8 +436,7 @@ static bool adopt(const struct judged *j, uint64_t va)
 	struct text_site *site;
 	uint8_t byte;
 
-	if (j->code->read(j->code->context, va, &byte, 1) || byte != PATCH_INT3 ||
-	    !may_open(j, va))
+	if (j->code->read(j->code->context, va, &byte, 1) || byte != PATCH_INT3 || !may_open(j, va))
 		return false;
 	site = new_site(j->text, j->code, va);
 	if (!site)
