@@ -327,8 +327,9 @@ static bool refuse_standing(void *context, const struct text_site *site,
 		.found = true,
 		.detail = {[3] = sha256_first(profile->digest)},
 	};
+	uint64_t word;
 
-	(void)locate(t, site->patch.va, &breach.detail[0]);
+	(void)locate(t, site->patch.va, &breach.detail[0], &word);
 	memcpy(&breach.detail[1], now, sizeof(breach.detail[1]));
 	memcpy(&breach.detail[2], site->patch.original, sizeof(breach.detail[2]));
 	return audit_breach(t->vcpu, &breach);
@@ -338,7 +339,6 @@ int text_profile_guest(struct vcpu *vcpu, uint64_t list, uint64_t bytes)
 {
 	struct text_exit t = {.vcpu = vcpu};
 	const struct text_code code = {read_code, write_code, is_code, &t, false};
-
 	const int error =
 		paging_take_profile(&vmx.paging, vcpu->paging, list, bytes, &code, refuse_standing);
 
