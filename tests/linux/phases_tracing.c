@@ -110,9 +110,12 @@ static int kprobe(void)
 	return 0;
 }
 
-/* What follows the call that every function begins with: INT3, some time later a jump in its place. */
-#define OFFSET_FIRST 4u
-#define OFFSET_LAST 16u
+/*
+ * What follows ENDBR (6.12) and the call that every function begins with, where a probe would go by ftrace: INT3, some time
+ * later a jump in its place.
+ */
+#define OFFSET_FIRST 9u
+#define OFFSET_LAST 24u
 /* Longer than the kernel waits before it makes jumps. */
 #define OPTIMIZED_MICROSECONDS 200000u
 
