@@ -118,20 +118,26 @@ usb: all
 
 # ---- tests
 
+# As many jobs as this machine has CPUs, what each says kept together; unless make was told how many.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc) --output-sync=target)
+HOST_TESTS := check-format lint unit prove-quick test-install test-profile test-secpodctl
+
 .PHONY: test system bench
 test: setup
-	@$(MAKE) --no-print-directory check-format lint
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory prove-quick
-	tests/install/test-install
-	tests/install/test-profile
-	@$(MAKE) --no-print-directory secpodctl
-	tests/install/test-secpodctl
-	@$(MAKE) --no-print-directory system
+	@$(MAKE) --no-print-directory $(PARALLEL) $(HOST_TESTS) system-parts
+	scripts/system-tests
+
+.PHONY: test-install test-profile test-secpodctl
+test-secpodctl: secpodctl
+test-install test-profile test-secpodctl:
+	tests/install/$@
 
 system: setup
-	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS) guest-payloads $(ATTACK_INITRAMFS)
+	@$(MAKE) --no-print-directory $(PARALLEL) system-parts
 	scripts/system-tests $(T)
+
+.PHONY: system-parts
+system-parts: all $(IMAGE_PARTS) $(SUPPORT_PARTS) guest-payloads $(ATTACK_INITRAMFS)
 
 bench: setup
 	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
