@@ -288,29 +288,43 @@ static int open_site(const struct judged *j, struct text_site *site)
 	if (!site)
 		return -ENOMEM;
 	error = j->code->write(j->code->context);
-	if (!error) {
+	/* Where INT3 had been before nothing is opened: it may be a byte of a displacement, and of the one before. */
+	if (!known && (error || site->patch.original[0] == PATCH_INT3)) {
+		drop(j->text, j->va);
+	} else if (!error) {
 		site->state = PATCH_OPEN;
 		site->put = false;
 		if (site->patch.extent == 0)
 			site->patch.extent = 1;
-	} else if (!known) {
-		drop(j->text, j->va);
 	}
 	return error;
 }
 
+/* LOCK, or what came in its place without INT3. */
+static bool is_prefix(const struct text_site *site)
+{
+	return site->state == PATCH_NOP && site->patch.extent == 1 && !site->put;
+}
+
+static bool yields(const struct text_site *site)
+{
+	return site->state == PATCH_OPEN || is_prefix(site);
+}
+
 /*
- * Sites behind the first byte of this one, up to end. INT3 that nothing followed may have been a byte of
- * this one (the displacement of a short jump), and is part of it then.
+ * Sites behind the first byte of this one, up to end. A displacement that arrives in parts may have bytes that were taken
+ * for INT3, or for a prefix that was exchanged, and the rest of it for what is behind that. Where such a site lies whole in
+ * this one it is part of it.
  */
 static bool meets_another(const struct judged *j, uint64_t first, uint64_t end)
 {
 	const struct text_site *other;
+	uint64_t at = end;
 
-	while (end > first + 1 && (other = last_in(j->text, first + 1, end)) != NULL) {
-		if (other->state != PATCH_OPEN || other->patch.extent > 1)
+	while (at > first + 1 && (other = last_in(j->text, first + 1, at)) != NULL) {
+		at = other->patch.va;
+		if (!yields(other) || at + other->patch.extent > end)
 			return true;
-		end = other->patch.va;
 	}
 	return false;
 }
@@ -321,10 +335,31 @@ static void absorb(const struct judged *j, uint64_t first, uint64_t end)
 		drop_all(j->text, first + 1, end);
 }
 
+/* now[]: as it will be. *extent: of what has been patched; becomes what the patch has. */
+static enum patch_state judge_whole(const struct judged *j, const struct patch_site *patch,
+				    const uint8_t *now, uint32_t *extent)
+{
+	const struct patch_targets targets = targets_of(j->code);
+	const enum patch_state state = patch_judge(patch, now, extent, &targets);
+	const struct text_site *next;
+	enum patch_state other;
+	uint32_t longer;
+
+	/* A call of another function may begin with the bytes it had, and go on with one that was taken for a site. */
+	next = state == PATCH_ORIGINAL ? find(j->text, j->va + *extent) : NULL;
+	if (!next || !yields(next))
+		return state;
+	longer = *extent + next->patch.extent;
+	other = patch_judge(patch, now, &longer, &targets);
+	if (other == PATCH_REFUSED)
+		return state;
+	*extent = longer;
+	return other;
+}
+
 /* The first byte: the site is judged whole. */
 static int close_site(const struct judged *j, struct text_site *site)
 {
-	const struct patch_targets targets = targets_of(j->code);
 	uint32_t extent = site->patch.extent > j->count ? site->patch.extent : j->count;
 	uint8_t now[PATCH_BYTES];
 	enum patch_state state;
@@ -333,7 +368,7 @@ static int close_site(const struct judged *j, struct text_site *site)
 
 	known = read_around(j->code, j->va, now);
 	memcpy(now, j->bytes, j->count);
-	state = patch_judge(&site->patch, now, &extent, &targets);
+	state = judge_whole(j, &site->patch, now, &extent);
 	/*
 	 * INT3 comes alone: what comes with it would not be judged. What lies behind the end of code is not known,
 	 * and no part of a patch.
@@ -376,14 +411,20 @@ static int fill_site(const struct judged *j, struct text_site *site)
 	return 0;
 }
 
+static bool swaps_prefix(const struct judged *j)
+{
+	uint8_t before;
+
+	return j->count == 1 && !j->code->read(j->code->context, j->va, &before, 1) &&
+	       patch_is_prefix_swap(before, j->bytes[0]);
+}
+
 /* A byte that is patched without INT3: the LOCK prefix, when a second CPU comes or the last but one goes. */
 static int swap_prefix(const struct judged *j, struct text_site *site)
 {
-	uint8_t before;
 	int error;
 
-	if (j->count != 1 || j->code->read(j->code->context, j->va, &before, 1) ||
-	    !patch_is_prefix_swap(before, j->bytes[0]))
+	if (!swaps_prefix(j))
 		return -EACCES;
 	if (site)
 		return close_site(j, site);
@@ -396,13 +437,26 @@ static int swap_prefix(const struct judged *j, struct text_site *site)
 	return error;
 }
 
-/* INT3 right behind what has been patched of an open site is taken for a site of its own, unless the profile has it in this one. */
+/* Does what is known of the site's instruction reach as far as this? */
 static bool reaches(const struct judged *j, const struct text_site *site)
 {
 	const uint32_t known = length_of(j, site->patch.va);
 	const uint32_t length = known ? known : site->patch.extent;
 
 	return site->patch.va + length > j->va;
+}
+
+/* The site that a byte behind its first one may belong to. Exchanged prefixes in between may belong to it, too. */
+static struct text_site *site_before(const struct judged *j)
+{
+	uint64_t end = j->va;
+	struct text_site *site;
+
+	do {
+		site = last_in(j->text, j->va - PATCH_BYTES + 1, end);
+		end = site ? site->patch.va : end;
+	} while (site && is_prefix(site));
+	return site;
 }
 
 static int judge(const struct judged *j)
@@ -414,8 +468,10 @@ static int judge(const struct judged *j)
 		return open_site(j, site);
 	if (site && site->state == PATCH_OPEN)
 		return close_site(j, site);
-	before = site ? NULL : last_in(j->text, j->va - PATCH_BYTES + 1, j->va);
-	if (before && before->state == PATCH_OPEN && (!int3 || reaches(j, before)))
+	before = site ? NULL : site_before(j);
+	/* INT3, or an exchanged prefix, right behind what has been patched of an open site is taken for a site of its own. */
+	if (before && before->state == PATCH_OPEN &&
+	    (reaches(j, before) || !(int3 || swaps_prefix(j))))
 		return fill_site(j, before);
 	if (before && before->patch.va + before->patch.extent > j->va)
 		return -EACCES;
@@ -675,11 +731,28 @@ int text_rearm(struct text *text, const struct text_code *code, text_put put,
 	return error;
 }
 
+/* A site of the page before ends with it: behind it is not what has been patched there, nor what was. */
+static void cut(struct patch_site *patch, uint64_t end)
+{
+	const uint32_t left = (uint32_t)(end - patch->va);
+
+	memset(patch->original + left, PATCH_INT3, PATCH_BYTES - left);
+	if (patch->extent > left)
+		patch->extent = (uint8_t)left;
+}
+
 void text_forget(struct text *text, uint64_t va)
 {
-	va &= PAGE_MASK;
+	struct text_site *site;
+	uint64_t end;
+
+	end = va &= PAGE_MASK;
 	spin_lock(&text->lock);
 	drop_all(text, va, va + PAGE_SIZE);
+	while (text->sites && (site = last_in(text, va - PATCH_BYTES + 1, end)) != NULL) {
+		cut(&site->patch, va);
+		end = site->patch.va;
+	}
 	spin_unlock(&text->lock);
 }
 

@@ -86,6 +86,7 @@ unit_patch := secpod/text/patch.c
 unit_kernel_text := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c vmm/page_pool.c \
 	tests/unit/text_world.c
 unit_profiled_text := $(unit_kernel_text)
+unit_text_poke := $(unit_kernel_text)
 unit_text_lines := $(unit_kernel_text) secpod/text/text_lines.c
 unit_redirect := $(unit_kernel_text)
 unit_store_sources := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c

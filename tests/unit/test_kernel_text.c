@@ -114,6 +114,52 @@ static void lock_is_swapped_alone(void **state)
 	assert_int_equal(text.sites, 0);
 }
 
+/* The byte in front is another instruction, however long. */
+static void lock_is_swapped_behind_a_probe(void **state)
+{
+	(void)state;
+	assert_int_equal(store(BEGIN + 0x1fe, "\xcc", 1), 0);
+	assert_int_equal(store(BEGIN + 0x200, "\x3e", 1), 0);
+	assert_int_equal(text.sites, 2);
+	assert_int_equal(store(BEGIN + 0x1fe, "\x48", 1), 0);
+	assert_int_equal(text.sites, 1);
+	assert_int_equal(store(BEGIN + 0x200, "\xf0", 1), 0);
+	assert_int_equal(text.sites, 0);
+	assert_int_equal(verified(BEGIN), 0);
+}
+
+/* Displacements of a byte that is INT3, or a prefix that is exchanged, and of others; their first byte stays. */
+static void what_looks_like_a_site_may_be_a_displacement(void **state)
+{
+	static const struct {
+		uint8_t before[5], after[5];
+	} rows[] = {
+		{{0xe8, 0x01, 0x01, 0x00, 0x00}, {0xe8, 0xcc, 0x02, 0x00, 0x00}},
+		{{0xe8, 0x01, 0x01, 0x00, 0x00}, {0xe8, 0x01, 0xcc, 0x00, 0x00}},
+		{{0xe8, 0xf0, 0x01, 0x00, 0x00}, {0xe8, 0x3e, 0x02, 0x00, 0x00}},
+		{{0x0f, 0x1f, 0x44, 0x00, 0x00}, {0xc3, 0xcc, 0xcc, 0xcc, 0xcc}},
+		{{0xe9, 0xcc, 0x01, 0x00, 0x00}, {0xe9, 0xcc, 0x02, 0x00, 0x00}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memcpy(image + 0x100, rows[i].before, 5);
+		measure(PAGES - 1);
+		for (uint32_t round = 0; round < 2; round++) {
+			const uint8_t *bytes = round ? rows[i].before : rows[i].after;
+
+			assert_int_equal(store(SITE, "\xcc", 1), 0);
+			for (uint32_t k = 1; k < 5; k++)
+				assert_int_equal(store(SITE + k, bytes + k, 1), 0);
+			assert_int_equal(store(SITE, bytes, 1), 0);
+			assert_memory_equal(image + 0x100, bytes, 5);
+			assert_int_equal(text.sites, !round);
+			assert_int_equal(verified(SITE), 0);
+		}
+	}
+	assert_int_equal(text.stats.refused, 0);
+}
+
 static void what_is_no_patch_changes_nothing(void **state)
 {
 	static const struct {
@@ -207,6 +253,27 @@ static void other_code_at_the_same_place_has_its_own_original(void **state)
 	assert_int_equal(store(SITE, "\xcc", 1), 0);
 	assert_int_equal(store(SITE, "\x48", 1), 0);
 	assert_int_equal(text.sites, 0);
+}
+
+/* A site of the page before goes on as far as its own page does. */
+static void a_site_ends_where_other_code_comes(void **state)
+{
+	struct text_site site;
+
+	(void)state;
+	patch(EDGE, (const uint8_t *)"\xe8\x00\x01\x00\x00");
+	text_forget(&text, EDGE + PAGE_SIZE);
+	assert_int_equal(text.sites, 1);
+	assert_int_not_equal(text_site_after(&text, 0, &site), 0);
+	assert_int_equal(site.patch.va, EDGE);
+	assert_int_equal(site.patch.extent, 2);
+	memcpy(image + PAGE_SIZE, "\x0f\x1f\x44\x00\x00", 5);
+	patch(EDGE + 2, (const uint8_t *)"\xe8\x00\x01\x00\x00");
+	patch(EDGE + 2, (const uint8_t *)"\x0f\x1f\x44\x00\x00");
+	/* Nor does what had been there before come back. */
+	assert_int_equal(store(EDGE, "\xcc", 1), 0);
+	assert_int_equal(store(EDGE + 2, "\x44\x00\x00\x48", 4), -EACCES);
+	assert_memory_equal(image + PAGE_SIZE, "\x0f\x1f\x44\x00\x00", 5);
 }
 
 static void a_change_past_the_judge_is_seen(void **state)
@@ -347,6 +414,9 @@ int main(void)
 		TEXT(byte_by_byte_and_across_pages),
 		TEXT(a_probe_stays_armed_beside_another),
 		TEXT(lock_is_swapped_alone),
+		TEXT(lock_is_swapped_behind_a_probe),
+		TEXT(what_looks_like_a_site_may_be_a_displacement),
+		TEXT(a_site_ends_where_other_code_comes),
 		TEXT(what_is_no_patch_changes_nothing),
 		TEXT(behind_int3_only_forms_and_at_the_end_only_whole_ones),
 		TEXT(a_store_that_is_not_made_is_not_noted),
