@@ -13,6 +13,8 @@
 
 #define HYPERVISOR (1u << 31)
 #define VMX (1u << 5)
+/* Where INFO has the answer of this rule, in the second word. */
+#define CODE_PROFILE (2 * (SECPOD_RULE_CODE_PROFILE - 32))
 
 static struct {
 	bool present;
@@ -23,6 +25,11 @@ static struct {
 	bool uefi;
 	uint64_t cstar;
 	uint32_t locks;
+	uint32_t busy;	  /* so often another CPU takes the step */
+	bool taken_by_it; /* and then it has */
+	int refuses;	  /* what LOCK answers, of a device that does */
+	uint32_t places;
+	uint32_t unprofiled; /* the answer to patches that the profile does not have */
 	struct secpod_stats stats;
 	uint64_t exits_a_look; /* at stats */
 	struct secpod_record record;
@@ -49,7 +56,8 @@ static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 		memcpy(&regs.edx, SECPOD_SIGNATURE + 8, 4);
 	}
 	if (leaf == SECPOD_CPUID_VERSION && machine.present)
-		regs = (struct cpuid_regs){0x00020005, SECPOD_FEATURE_AUDIT, machine.phase, 0};
+		regs = (struct cpuid_regs){0x00020005, SECPOD_FEATURE_AUDIT, machine.phase,
+					   machine.places};
 	return regs;
 }
 
@@ -59,7 +67,8 @@ static int fake_info(struct secpod_info *info)
 		.features = machine.features,
 		.rule_count = SECPOD_RULE_COUNT,
 		/* Rule 0: log; rule 32: panic; all others off. */
-		.policy = {SECPOD_ANSWER_LOG, SECPOD_ANSWER_PANIC},
+		.policy = {SECPOD_ANSWER_LOG,
+			   SECPOD_ANSWER_PANIC | (uint64_t)machine.unprofiled << CODE_PROFILE},
 		.mandatory = 1,
 	};
 	return machine.device;
@@ -82,9 +91,20 @@ static int fake_activate(void)
 static int fake_lock(void)
 {
 	machine.locks++;
-	if (!machine.device)
-		machine.phase = SECPOD_PHASE_LOCKED;
-	return machine.device;
+	if (machine.device)
+		return machine.device;
+	if (machine.busy) {
+		if (!--machine.busy && machine.taken_by_it)
+			machine.phase = SECPOD_PHASE_LOCKED;
+		return -EBUSY;
+	}
+	if (machine.refuses) {
+		machine.stats.rule[SECPOD_RULE_HYPERCALL]++;
+		machine.stats.rule[SECPOD_RULE_TABLE_ALIAS]++;
+		return machine.refuses;
+	}
+	machine.phase = SECPOD_PHASE_LOCKED;
+	return 0;
 }
 
 static int fake_log(struct secpod_record *to, size_t max, bool wait)
@@ -277,6 +297,125 @@ static void test_lock_locks_once(void **state)
 	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
 	assert_int_equal(run(command_lock, true), STATUS_OK);
 	assert_int_equal(machine.locks, 1);
+}
+
+/* What is written to standard error while the command runs. */
+static int run_and_hear(command_function *command, char *heard, size_t size)
+{
+	FILE *const before = stderr;
+	char *text = NULL;
+	size_t length;
+	int status;
+
+	stderr = open_memstream(&text, &length);
+	status = run(command, false);
+	fclose(stderr);
+	stderr = before;
+	snprintf(heard, size, "%s", text);
+	free(text);
+	return status;
+}
+
+static void test_a_refusal_to_lock_is_a_failure_that_says_why(void **state)
+{
+	static const struct {
+		int error;
+		const char *heard;
+	} rows[] = {
+		{-EPERM, "secpodctl: SecPod has not locked, the phase is ACTIVE: a rule refuses it "
+			 "(on record since then: table-alias; secpodctl log)\n"},
+		{-ENOMEM, "secpodctl: SecPod has not locked, the phase is ACTIVE: Cannot allocate "
+			  "memory (on record since then: table-alias; secpodctl log)\n"},
+	};
+	char heard[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine.phase = SECPOD_PHASE_GUEST;
+		machine.refuses = rows[i].error;
+		assert_int_equal(run_and_hear(command_lock, heard, sizeof(heard)), STATUS_FAILED);
+		assert_string_equal(heard, rows[i].heard);
+		assert_string_equal(said, "");
+		assert_int_equal(machine.phase, SECPOD_PHASE_ACTIVE);
+	}
+	/* And what is locked stays so. */
+	machine.phase = SECPOD_PHASE_LOCKED;
+	assert_int_equal(run_and_hear(command_lock, heard, sizeof(heard)), STATUS_OK);
+	assert_string_equal(heard, "");
+}
+
+static void test_lock_waits_for_another_cpu_s_step(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = 2;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_int_equal(machine.locks, 3);
+	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
+	/* Which then refuses, as the machine is locked. */
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = 1;
+	machine.taken_by_it = true;
+	machine.refuses = -EPERM;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
+	/* One that never ends. */
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = UINT32_MAX;
+	assert_int_equal(run(command_lock, true), STATUS_FAILED);
+}
+
+static void test_lock_needs_the_right_to_the_device(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.device = -EACCES;
+	assert_int_equal(run(command_lock, true), STATUS_NO_DEVICE);
+	assert_int_equal(machine.locks, 0);
+	/* Locked at boot: CPUID tells, and nobody needs it. */
+	machine.phase = SECPOD_PHASE_LOCKED;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_int_equal(machine.locks, 0);
+}
+
+static void test_status_says_by_what_code_is_patched(void **state)
+{
+	static const struct {
+		uint32_t features, answer, places;
+		const char *said;
+	} rows[] = {
+		{0, SECPOD_ANSWER_DENY, 0, "the kernel, as it likes\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING, SECPOD_ANSWER_DENY, 0, "any place\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILE, SECPOD_ANSWER_DENY, 0,
+		 "any place, until there is a profile\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_DENY, 23456,
+		 "profile of the kernel\", \"profile_places\": 23456"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_PANIC, 7,
+		 "profile of the kernel\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_LOG, 7,
+		 "any place, recorded if not of the profile\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_OFF, 7,
+		 "any place\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_DENY, 0,
+		 "no place: no profile is this kernel's\", \"profile_places\": 0"},
+	};
+	const char *by;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine.features = rows[i].features;
+		machine.unprofiled = rows[i].answer;
+		machine.places = rows[i].places;
+		assert_int_equal(run(command_status, true), STATUS_OK);
+		by = strstr(said, "\"patches_by\": \"");
+		assert_non_null(by);
+		assert_memory_equal(by + strlen("\"patches_by\": \""), rows[i].said,
+				    strlen(rows[i].said));
+	}
+	machine.places = 23456;
+	assert_int_equal(run(command_status, false), STATUS_OK);
+	assert_non_null(strstr(said, "Patches of code by:    profile of the kernel\n"
+				     "Places of profile:     23456\n"));
 }
 
 static void test_records_are_shown_whole(void **state)
@@ -478,6 +617,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_policy_has_each_answer_in_its_place,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_lock_locks_once, fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_a_refusal_to_lock_is_a_failure_that_says_why,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_lock_waits_for_another_cpu_s_step,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_lock_needs_the_right_to_the_device,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_status_says_by_what_code_is_patched,
+						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_records_are_shown_whole, fresh_machine,
 						forget),
 		cmocka_unit_test_setup_teardown(test_a_record_of_a_later_version_is_shown,
