@@ -161,7 +161,7 @@ int command_lock(const struct guest *guest, struct report *report, const struct 
 		if (error && seen.phase != SECPOD_PHASE_LOCKED) {
 			fprintf(stderr, "secpodctl: SecPod has not locked, the phase is %s: %s",
 				phase_name(seen.phase),
-				error == -EPERM ? "a rule refuses it" : strerror(-error));
+				error == -EPERM ? "it refuses" : strerror(-error));
 			if (guest->stats(&after))
 				after = before;
 			tell_rules(&before, &after);
