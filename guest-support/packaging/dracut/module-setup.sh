@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# In an initramfs of dracut's: the module, what it is told of the kernel, and what loads it (dracut.modules(7)).
-# /etc/secpod/initramfs.conf turns it off; then what is there by way of modules-load.d, which dracut takes over, goes, too.
+# In an initramfs of dracut's: the module, what it is told of the kernel, and what loads it (dracut.modules(7)). With
+# INITRAMFS=no in /etc/secpod/initramfs.conf dracut omits the module (dracut.conf.d/50-secpod.conf), and here nothing is left to
+# ask for it.
 
 wanted()
 {
@@ -40,9 +41,5 @@ install()
 # For any machine: this one may run without SecPod now.
 installkernel()
 {
-	if wanted; then
-		hostonly='' instmods secpod
-	else
-		rm -f "${initdir:?}/lib/modules/${kernel:?}"/updates/dkms/secpod.ko*
-	fi
+	hostonly='' instmods secpod
 }
