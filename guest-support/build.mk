@@ -83,5 +83,5 @@ setup-deb: setup
 .PHONY: debian
 debian: deb
 	@$(MAKE) --no-print-directory build/tests/acpi/helper.efi
-	scripts/mkdebian bookworm build/deb build/image/debian.img
+	scripts/mkdebian bookworm build/deb build/image/debian
 	scripts/system-tests debian

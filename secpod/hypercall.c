@@ -59,13 +59,19 @@ static bool wants_profile(const struct hypercalls *hypercalls)
 	return is_paging_active(hypercalls) && paging_wants_profile(hypercalls->paging);
 }
 
+static bool is_profiled(const struct hypercalls *hypercalls)
+{
+	return hypercalls->paging && paging_is_profiled(hypercalls->paging);
+}
+
 static int64_t call_info(struct hypercalls *hypercalls, struct hypercall *call)
 {
 	const struct secpod_info info = {
 		.abi_version = SECPOD_ABI_MAJOR << 16 | SECPOD_ABI_MINOR,
 		.features = hypercalls->features |
 			    (is_paging_active(hypercalls) ? SECPOD_FEATURE_PAGING : 0) |
-			    (wants_profile(hypercalls) ? SECPOD_FEATURE_PROFILE : 0),
+			    (wants_profile(hypercalls) ? SECPOD_FEATURE_PROFILE : 0) |
+			    (is_profiled(hypercalls) ? SECPOD_FEATURE_PROFILED : 0),
 		.phase = phase_current(hypercalls->phase),
 		.rule_count = SECPOD_RULE_COUNT,
 		.policy = {policy_bits(hypercalls->policy, 0), policy_bits(hypercalls->policy, 1)},

@@ -27,6 +27,8 @@ static __attribute__((noinline)) void hypervisor_range(struct guest_regs *regs)
 		read_statistics((uint32_t)regs->rcx, &out);
 	else
 		cpuid_hypervisor_leaf(&vmx.cpuid, leaf, phase_current(&vmx.phase), &out);
+	if (leaf == SECPOD_CPUID_VERSION)
+		out.edx = paging_profile_places(&vmx.paging);
 	regs->rax = out.eax;
 	regs->rbx = out.ebx;
 	regs->rcx = out.ecx;

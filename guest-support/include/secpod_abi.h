@@ -23,11 +23,11 @@
 
 /*
  * EAX: ABI version, major << 16 | minor; EBX: SECPOD_FEATURE_*, those that are there from the start
- * (INFO has all); ECX: SECPOD_PHASE_*; EDX: 0.
+ * (INFO has all); ECX: SECPOD_PHASE_*; EDX: with SECPOD_FEATURE_PROFILED the places that the profile has, else 0.
  */
 #define SECPOD_CPUID_VERSION 0x40000001u
 #define SECPOD_ABI_MAJOR 0u
-#define SECPOD_ABI_MINOR 8u
+#define SECPOD_ABI_MINOR 9u
 #define SECPOD_FEATURE_STATS (1u << 0)	   /* SECPOD_CPUID_STATS answers */
 #define SECPOD_FEATURE_HYPERCALL (1u << 1) /* VMCALL answers, as below */
 #define SECPOD_FEATURE_AUDIT (1u << 2)	   /* rules have answers and records */
@@ -35,6 +35,8 @@
 	(1u << 3) /* page tables are read-only; SETUP, PT_SET to REARM answer */
 #define SECPOD_FEATURE_PROFILE \
 	(1u << 4) /* PROFILE is waited for, until LOCKED or until one holds */
+#define SECPOD_FEATURE_PROFILED \
+	(1u << 5) /* the kernel's image is patched only as a profile has it; none without places */
 
 /* Phases of protection. */
 #define SECPOD_PHASE_OFF 0u

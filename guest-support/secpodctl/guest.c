@@ -35,6 +35,7 @@ struct secpod_seen guest_look(const struct guest *guest)
 		.minor = regs.eax & 0xffff,
 		.features = regs.ebx,
 		.phase = regs.ecx,
+		.places = regs.edx,
 	};
 }
 

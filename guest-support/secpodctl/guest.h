@@ -48,6 +48,8 @@ struct secpod_seen {
 	uint32_t major, minor;
 	uint32_t features; /* SECPOD_FEATURE_* */
 	uint32_t phase;	   /* SECPOD_PHASE_* */
+	uint32_t
+		places; /* of the profile that holds, if one does (SECPOD_FEATURE_PROFILED of INFO) */
 };
 
 struct secpod_seen guest_look(const struct guest *guest);

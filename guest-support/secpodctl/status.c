@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "guest-support/secpodctl/commands.h"
@@ -33,6 +34,39 @@ static const char *module_state(int error)
 	default:
 		return "not usable";
 	}
+}
+
+static uint32_t answer_of(const struct secpod_info *info, uint32_t rule)
+{
+	return (uint32_t)(info->policy[rule / RULES_A_WORD] >>
+			  ANSWER_BITS * (rule % RULES_A_WORD)) &
+	       (SECPOD_ANSWER_COUNT - 1);
+}
+
+/* By what a patch of the kernel's image is judged, besides its form. */
+static void report_patches(struct report *report, const struct secpod_seen *seen,
+			   const struct secpod_info *info)
+{
+	const uint32_t answer = answer_of(info, SECPOD_RULE_CODE_PROFILE);
+	const char *by = "any place";
+	enum report_mood mood = REPORT_WARNING;
+
+	if (!(info->features & SECPOD_FEATURE_PAGING)) {
+		by = "the kernel, as it likes";
+	} else if (info->features & SECPOD_FEATURE_PROFILE) {
+		by = "any place, until there is a profile";
+	} else if (!(info->features & SECPOD_FEATURE_PROFILED)) {
+		mood = REPORT_PLAIN;
+	} else if (answer == SECPOD_ANSWER_LOG) {
+		by = "any place, recorded if not of the profile";
+	} else if (answer >= SECPOD_ANSWER_DENY) {
+		by = seen->places ? "profile of the kernel"
+				  : "no place: no profile is this kernel's";
+		mood = seen->places ? REPORT_GOOD : REPORT_BAD;
+	}
+	report_text(report, "patches_by", "Patches of code by:", by, mood);
+	if (info->features & SECPOD_FEATURE_PROFILED)
+		report_number(report, "profile_places", "Places of profile:", seen->places);
 }
 
 int command_status(const struct guest *guest, struct report *report, const struct options *options)
@@ -67,6 +101,7 @@ int command_status(const struct guest *guest, struct report *report, const struc
 		report_text(report, "page_tables", "Page tables:",
 			    info.features & SECPOD_FEATURE_PAGING ? "read-only" : "the kernel's",
 			    info.features & SECPOD_FEATURE_PAGING ? REPORT_GOOD : REPORT_WARNING);
+		report_patches(report, &seen, &info);
 		report_number(report, "cpus", "CPUs:", stats.cpus);
 		report_number(report, "log_written", "Records written:", stats.log_written);
 		report_number(report, "log_lost", "Records lost:", stats.log_lost);
@@ -75,32 +110,68 @@ int command_status(const struct guest *guest, struct report *report, const struc
 	return seen.phase == SECPOD_PHASE_LOCKED ? STATUS_OK : STATUS_UNLOCKED;
 }
 
+/* Why SecPod did not lock: the rules that have records since then; not that the call, too, is one. */
+static void tell_rules(const struct secpod_stats *before, const struct secpod_stats *after)
+{
+	bool any = false;
+
+	for (uint32_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		if (rule == SECPOD_RULE_HYPERCALL || after->rule[rule] == before->rule[rule])
+			continue;
+		fprintf(stderr, "%s%s", any ? ", " : " (on record since then: ", rule_name(rule));
+		any = true;
+	}
+	fputs(any ? "; secpodctl log)\n" : "\n", stderr);
+}
+
+/* The steps that are left. Result: 0, or the negative errno of the one that failed. */
+static int take_steps(const struct guest *guest)
+{
+	const uint32_t tries = 100;
+	int error = -EBUSY;
+
+	/* -EBUSY: another CPU takes a step at this moment. */
+	for (uint32_t i = 0; i < tries && error == -EBUSY; i++) {
+		if (i)
+			usleep(10000);
+		error = guest->activate();
+		if (!error)
+			error = guest->lock();
+	}
+	return error;
+}
+
+/* Locked, by whomever, is what was asked for. */
 int command_lock(const struct guest *guest, struct report *report, const struct options *options)
 {
-	const struct secpod_seen seen = guest_look(guest);
+	struct secpod_seen seen = guest_look(guest);
+	struct secpod_stats before, after;
 	int error;
 
 	(void)options;
 	if (!seen.present)
 		return absent();
 	if (seen.phase != SECPOD_PHASE_LOCKED) {
-		error = guest->activate();
-		if (!error)
-			error = guest->lock();
+		/* Whether the device answers at all: from here on what fails is SecPod's refusal. */
+		error = guest->stats(&before);
 		if (error)
 			return device_trouble(error);
+		error = take_steps(guest);
+		seen = guest_look(guest);
+		if (error && seen.phase != SECPOD_PHASE_LOCKED) {
+			fprintf(stderr, "secpodctl: SecPod has not locked, the phase is %s: %s",
+				phase_name(seen.phase),
+				error == -EPERM ? "it refuses" : strerror(-error));
+			if (guest->stats(&after))
+				after = before;
+			tell_rules(&before, &after);
+			return STATUS_FAILED;
+		}
 	}
 	report_begin(report);
-	report_text(report, "phase", "Phase:", phase_name(guest_look(guest).phase), REPORT_PLAIN);
+	report_text(report, "phase", "Phase:", phase_name(seen.phase), REPORT_PLAIN);
 	report_end(report);
-	return STATUS_OK;
-}
-
-static uint32_t answer_of(const struct secpod_info *info, uint32_t rule)
-{
-	return (uint32_t)(info->policy[rule / RULES_A_WORD] >>
-			  ANSWER_BITS * (rule % RULES_A_WORD)) &
-	       (SECPOD_ANSWER_COUNT - 1);
+	return seen.phase == SECPOD_PHASE_LOCKED ? STATUS_OK : STATUS_FAILED;
 }
 
 static enum report_mood mood_of(uint32_t answer)

@@ -206,6 +206,12 @@ int paging_activate(struct paging *paging, struct paging_cpu *cpu, const uint64_
  */
 int paging_lock(struct paging *paging);
 
+/* paging_is_profiled - is the image patched only as a profile has it, be it without sites? */
+bool paging_is_profiled(const struct paging *paging);
+
+/* paging_profile_places - sites of that profile; 0, too, without one. */
+uint32_t paging_profile_places(const struct paging *paging);
+
 /* paging_wants_profile - may the guest hand over the profile of its kernel? Once active. */
 bool paging_wants_profile(const struct paging *paging);
 

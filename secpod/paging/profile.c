@@ -42,6 +42,16 @@ static bool is_decided(const struct paging *paging)
 	return __atomic_load_n(&paging->text.profiled, __ATOMIC_ACQUIRE);
 }
 
+bool paging_is_profiled(const struct paging *paging)
+{
+	return __atomic_load_n(&paging->active, __ATOMIC_ACQUIRE) && is_decided(paging);
+}
+
+uint32_t paging_profile_places(const struct paging *paging)
+{
+	return paging_is_profiled(paging) ? paging->text.profile.sites : 0;
+}
+
 bool paging_wants_profile(const struct paging *paging)
 {
 	return paging->profile_room && !is_decided(paging);

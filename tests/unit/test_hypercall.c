@@ -524,19 +524,22 @@ static void a_profile_is_the_machine_s_to_take(void **state)
 	}
 }
 
-/* While it is waited for, and no longer. */
-static void info_says_that_a_profile_is_waited_for(void **state)
+/* While it is waited for, and no longer; then that it holds. */
+static void info_says_whether_a_profile_is_waited_for_or_holds(void **state)
 {
 	static uint8_t room;
 	struct paging paging = {.active = true};
 	struct secpod_info info;
 	static const struct {
-		bool active, room, held, shown;
+		bool active, room, held, waited, profiled;
 	} rows[] = {
-		{true, true, false, true},
-		{false, true, false, false},
-		{true, false, false, false},
-		{true, true, true, false},
+		{true, true, false, true, false},
+		{false, true, false, false, false},
+		{true, false, false, false, false},
+		{true, true, true, false, true},
+		/* From the file. */
+		{true, false, true, false, true},
+		{false, false, true, false, false},
 	};
 
 	(void)state;
@@ -547,7 +550,10 @@ static void info_says_that_a_profile_is_waited_for(void **state)
 		paging.text.profiled = rows[i].held;
 		assert_int_equal(call(SECPOD_CALL_INFO, 0x1000, sizeof(info), 0, 0), sizeof(info));
 		memcpy(&info, w.ram + 0x1000, sizeof(info));
-		assert_int_equal(!!(info.features & SECPOD_FEATURE_PROFILE), rows[i].shown);
+		assert_int_equal(!!(info.features & SECPOD_FEATURE_PROFILE), rows[i].waited);
+		assert_int_equal(!!(info.features & SECPOD_FEATURE_PROFILED), rows[i].profiled);
+		paging.text.profile.sites = 7;
+		assert_int_equal(paging_profile_places(&paging), rows[i].profiled ? 7 : 0);
 	}
 }
 
@@ -726,7 +732,7 @@ int main(void)
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
 		WITH_WORLD(a_profile_is_the_machine_s_to_take),
-		WITH_WORLD(info_says_that_a_profile_is_waited_for),
+		WITH_WORLD(info_says_whether_a_profile_is_waited_for_or_holds),
 		WITH_WORLD(code_gets_a_name_that_is_on_record),
 		WITH_WORLD(a_name_is_for_code_of_a_module_only),
 		WITH_WORLD(a_list_of_calls_is_handed_on_as_it_was_read),

@@ -13,16 +13,26 @@
 
 #define HYPERVISOR (1u << 31)
 #define VMX (1u << 5)
+/* Where INFO has the answer of this rule, in the second word. */
+#define CODE_PROFILE (2 * (SECPOD_RULE_CODE_PROFILE - 32))
 
 static struct {
 	bool present;
 	uint32_t phase;
 	int device; /* what it answers: 0 or a negative errno */
 	uint32_t features_ecx;
-	bool refuses_cstar;
+	uint32_t accepted_msr; /* the one that is not refused, 0: none */
+	uint32_t accepted;     /* writes to it */
+	uint32_t shown_msr;    /* one that should not be there, and is; 0: none */
+	uint32_t leaf_6_eax, leaf_7_ebx;
 	bool uefi;
-	uint64_t cstar;
+	uint64_t cstar, pat;
 	uint32_t locks;
+	uint32_t busy;	  /* so often another CPU takes the step */
+	bool taken_by_it; /* and then it has */
+	int refuses;	  /* what LOCK answers, of a device that does */
+	uint32_t places;
+	uint32_t unprofiled; /* the answer to patches that the profile does not have */
 	struct secpod_stats stats;
 	uint64_t exits_a_look; /* at stats */
 	struct secpod_record record;
@@ -42,6 +52,10 @@ static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 		regs.eax = 7;
 	if (leaf == 1)
 		regs.ecx = machine.features_ecx | (machine.present ? HYPERVISOR : 0);
+	if (leaf == 6)
+		regs.eax = machine.leaf_6_eax;
+	if (leaf == 7)
+		regs.ebx = machine.leaf_7_ebx;
 	if (leaf == SECPOD_CPUID_SIGNATURE && machine.present) {
 		regs.eax = SECPOD_CPUID_STATS;
 		memcpy(&regs.ebx, SECPOD_SIGNATURE, 4);
@@ -49,7 +63,8 @@ static struct cpuid_regs fake_cpuid(uint32_t leaf, uint32_t subleaf)
 		memcpy(&regs.edx, SECPOD_SIGNATURE + 8, 4);
 	}
 	if (leaf == SECPOD_CPUID_VERSION && machine.present)
-		regs = (struct cpuid_regs){0x00020005, SECPOD_FEATURE_AUDIT, machine.phase, 0};
+		regs = (struct cpuid_regs){0x00020005, SECPOD_FEATURE_AUDIT, machine.phase,
+					   machine.places};
 	return regs;
 }
 
@@ -59,7 +74,8 @@ static int fake_info(struct secpod_info *info)
 		.features = machine.features,
 		.rule_count = SECPOD_RULE_COUNT,
 		/* Rule 0: log; rule 32: panic; all others off. */
-		.policy = {SECPOD_ANSWER_LOG, SECPOD_ANSWER_PANIC},
+		.policy = {SECPOD_ANSWER_LOG,
+			   SECPOD_ANSWER_PANIC | (uint64_t)machine.unprofiled << CODE_PROFILE},
 		.mandatory = 1,
 	};
 	return machine.device;
@@ -82,9 +98,20 @@ static int fake_activate(void)
 static int fake_lock(void)
 {
 	machine.locks++;
-	if (!machine.device)
-		machine.phase = SECPOD_PHASE_LOCKED;
-	return machine.device;
+	if (machine.device)
+		return machine.device;
+	if (machine.busy) {
+		if (!--machine.busy && machine.taken_by_it)
+			machine.phase = SECPOD_PHASE_LOCKED;
+		return -EBUSY;
+	}
+	if (machine.refuses) {
+		machine.stats.rule[SECPOD_RULE_HYPERCALL]++;
+		machine.stats.rule[SECPOD_RULE_TABLE_ALIAS]++;
+		return machine.refuses;
+	}
+	machine.phase = SECPOD_PHASE_LOCKED;
+	return 0;
 }
 
 static int fake_log(struct secpod_record *to, size_t max, bool wait)
@@ -117,21 +144,50 @@ static int fake_sites(struct secpod_sites *sites)
 	return machine.device;
 }
 
+#define MSR_FEATURE_CONTROL 0x3a
+#define MSR_PAT 0x277
+#define MSR_CSTAR 0xc0000083
+
+/* Those that can be written, were it not for SecPod. */
+static uint64_t *register_of(uint32_t msr)
+{
+	switch (msr) {
+	case MSR_PAT:
+		return &machine.pat;
+	case MSR_CSTAR:
+		return &machine.cstar;
+	default:
+		return NULL;
+	}
+}
+
 static int fake_rdmsr(uint32_t msr, uint64_t *value)
 {
-	*value = msr == 0xc0000083 ? machine.cstar : machine.msr_value;
-	return msr == 0xc0000083 ? 0 : machine.msrs;
+	const uint64_t *known = register_of(msr);
+
+	/* Locked, without VMX. */
+	if (machine.msrs == -EIO && msr == MSR_FEATURE_CONTROL)
+		machine.msr_value = 1;
+	*value = known ? *known : machine.msr_value;
+	return known || msr == machine.shown_msr ||
+			       (machine.msrs == -EIO && msr == MSR_FEATURE_CONTROL)
+		       ? 0
+		       : machine.msrs;
 }
 
 static int fake_wrmsr(uint32_t msr, uint64_t value)
 {
-	assert_int_equal(msr, 0xc0000083);
-	if (machine.refuses_cstar) {
-		machine.stats.rule[SECPOD_RULE_SYSCALL_MSR]++;
-		return -EIO;
+	uint64_t *known = register_of(msr);
+
+	if (msr == machine.accepted_msr) {
+		if (known)
+			*known = value;
+		machine.accepted++;
+		return 0;
 	}
-	machine.cstar = value;
-	return 0;
+	if (msr == MSR_CSTAR)
+		machine.stats.rule[SECPOD_RULE_SYSCALL_MSR]++;
+	return -EIO;
 }
 
 static bool fake_vmcall(void)
@@ -178,9 +234,9 @@ static int fresh_machine(void **state)
 	memset(&machine, 0, sizeof(machine));
 	machine.present = true;
 	machine.phase = SECPOD_PHASE_LOCKED;
-	machine.refuses_cstar = true;
 	machine.uefi = true;
 	machine.cstar = 0xffffffff81000000;
+	machine.pat = 0x0407050600070106;
 	machine.msrs = -EIO;
 	machine.features = SECPOD_FEATURE_PAGING;
 	return 0;
@@ -277,6 +333,125 @@ static void test_lock_locks_once(void **state)
 	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
 	assert_int_equal(run(command_lock, true), STATUS_OK);
 	assert_int_equal(machine.locks, 1);
+}
+
+/* What is written to standard error while the command runs. */
+static int run_and_hear(command_function *command, char *heard, size_t size)
+{
+	FILE *const before = stderr;
+	char *text = NULL;
+	size_t length;
+	int status;
+
+	stderr = open_memstream(&text, &length);
+	status = run(command, false);
+	fclose(stderr);
+	stderr = before;
+	snprintf(heard, size, "%s", text);
+	free(text);
+	return status;
+}
+
+static void test_a_refusal_to_lock_is_a_failure_that_says_why(void **state)
+{
+	static const struct {
+		int error;
+		const char *heard;
+	} rows[] = {
+		{-EPERM, "secpodctl: SecPod has not locked, the phase is ACTIVE: it refuses "
+			 "(on record since then: table-alias; secpodctl log)\n"},
+		{-ENOMEM, "secpodctl: SecPod has not locked, the phase is ACTIVE: Cannot allocate "
+			  "memory (on record since then: table-alias; secpodctl log)\n"},
+	};
+	char heard[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine.phase = SECPOD_PHASE_GUEST;
+		machine.refuses = rows[i].error;
+		assert_int_equal(run_and_hear(command_lock, heard, sizeof(heard)), STATUS_FAILED);
+		assert_string_equal(heard, rows[i].heard);
+		assert_string_equal(said, "");
+		assert_int_equal(machine.phase, SECPOD_PHASE_ACTIVE);
+	}
+	/* And what is locked stays so. */
+	machine.phase = SECPOD_PHASE_LOCKED;
+	assert_int_equal(run_and_hear(command_lock, heard, sizeof(heard)), STATUS_OK);
+	assert_string_equal(heard, "");
+}
+
+static void test_lock_waits_for_another_cpu_s_step(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = 2;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_int_equal(machine.locks, 3);
+	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
+	/* Which then refuses, as the machine is locked. */
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = 1;
+	machine.taken_by_it = true;
+	machine.refuses = -EPERM;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_string_equal(said, "{\"phase\": \"LOCKED\"}\n");
+	/* One that never ends. */
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.busy = UINT32_MAX;
+	assert_int_equal(run(command_lock, true), STATUS_FAILED);
+}
+
+static void test_lock_needs_the_right_to_the_device(void **state)
+{
+	(void)state;
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	machine.device = -EACCES;
+	assert_int_equal(run(command_lock, true), STATUS_NO_DEVICE);
+	assert_int_equal(machine.locks, 0);
+	/* Locked at boot: CPUID tells, and nobody needs it. */
+	machine.phase = SECPOD_PHASE_LOCKED;
+	assert_int_equal(run(command_lock, true), STATUS_OK);
+	assert_int_equal(machine.locks, 0);
+}
+
+static void test_status_says_by_what_code_is_patched(void **state)
+{
+	static const struct {
+		uint32_t features, answer, places;
+		const char *said;
+	} rows[] = {
+		{0, SECPOD_ANSWER_DENY, 0, "the kernel, as it likes\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING, SECPOD_ANSWER_DENY, 0, "any place\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILE, SECPOD_ANSWER_DENY, 0,
+		 "any place, until there is a profile\", \"cpus\""},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_DENY, 23456,
+		 "profile of the kernel\", \"profile_places\": 23456"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_PANIC, 7,
+		 "profile of the kernel\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_LOG, 7,
+		 "any place, recorded if not of the profile\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_OFF, 7,
+		 "any place\", \"profile_places\": 7"},
+		{SECPOD_FEATURE_PAGING | SECPOD_FEATURE_PROFILED, SECPOD_ANSWER_DENY, 0,
+		 "no place: no profile is this kernel's\", \"profile_places\": 0"},
+	};
+	const char *by;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine.features = rows[i].features;
+		machine.unprofiled = rows[i].answer;
+		machine.places = rows[i].places;
+		assert_int_equal(run(command_status, true), STATUS_OK);
+		by = strstr(said, "\"patches_by\": \"");
+		assert_non_null(by);
+		assert_memory_equal(by + strlen("\"patches_by\": \""), rows[i].said,
+				    strlen(rows[i].said));
+	}
+	machine.places = 23456;
+	assert_int_equal(run(command_status, false), STATUS_OK);
+	assert_non_null(strstr(said, "Patches of code by:    profile of the kernel\n"
+				     "Places of profile:     23456\n"));
 }
 
 static void test_records_are_shown_whole(void **state)
@@ -430,27 +605,92 @@ static void test_check_finds_what_is_missing(void **state)
 	assert_int_equal(run(command_check, false), STATUS_MISSING);
 }
 
+/* The probe and its verdict. */
+static bool selftest_says(const char *probe, const char *verdict)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "{\"probe\": \"%s\", \"result\": \"%s\"", probe, verdict);
+	return strstr(said, text);
+}
+
 static void test_selftest_sees_what_does_not_hold(void **state)
 {
-	const uint64_t cstar = machine.cstar;
+	const uint64_t cstar = machine.cstar, pat = machine.pat;
 
 	(void)state;
-	machine.msrs = -EIO;
 	assert_int_equal(run(command_selftest, false), STATUS_OK);
 	assert_null(strstr(said, "NOT HELD"));
+	assert_null(strstr(said, "not tried"));
 	assert_non_null(strstr(said, "vmx-off"));
 
-	machine.refuses_cstar = false;
+	machine.accepted_msr = MSR_CSTAR;
 	machine.stats.rule[SECPOD_RULE_SYSCALL_MSR] = 0;
 	assert_int_equal(run(command_selftest, true), STATUS_MISSING);
-	assert_non_null(
-		strstr(said, "{\"probe\": \"system-call-entry\", \"result\": \"NOT HELD\""));
+	assert_true(selftest_says("system-call-entry", "NOT HELD"));
+	assert_true(selftest_says("record", "NOT HELD"));
+	assert_true(selftest_says("memory-types", "held"));
 	/* And is as it was. */
 	assert_int_equal(machine.cstar, cstar);
 
-	machine.refuses_cstar = true;
-	machine.features_ecx = VMX;
-	assert_int_equal(run(command_selftest, false), STATUS_MISSING);
+	machine.accepted = 0;
+	machine.accepted_msr = MSR_PAT;
+	assert_int_equal(run(command_selftest, true), STATUS_MISSING);
+	assert_true(selftest_says("memory-types", "NOT HELD"));
+	assert_int_equal(machine.accepted, 2);
+	assert_int_equal(machine.pat, pat);
+
+	machine.accepted_msr = MSR_FEATURE_CONTROL;
+	assert_int_equal(run(command_selftest, true), STATUS_MISSING);
+	assert_true(selftest_says("vmx-off-kept", "NOT HELD"));
+	assert_true(selftest_says("vmx-off", "held"));
+
+	machine.accepted_msr = 0;
+	machine.phase = SECPOD_PHASE_ACTIVE;
+	assert_int_equal(run(command_selftest, true), STATUS_MISSING);
+	assert_true(selftest_says("locked", "NOT HELD"));
+}
+
+static void test_selftest_sees_what_is_shown(void **state)
+{
+	static const struct {
+		uint32_t leaf_1, leaf_6, leaf_7, msr;
+		const char *probe;
+	} rows[] = {
+		{VMX, 0, 0, 0, "vmx-hidden"},		{0, 0, 0, 0x480, "vmx-registers"},
+		{1u << 6, 0, 0, 0, "writers-hidden"},  /* SMX */
+		{0, 1u << 19, 0, 0, "writers-hidden"}, /* hardware feedback */
+		{0, 0, 1u << 2, 0, "writers-hidden"},  /* SGX */
+		{0, 0, 1u << 25, 0, "writers-hidden"}, /* Processor Trace */
+		{0, 0, 0, 0x560, "writers-registers"},	{0, 0, 0, 0x570, "writers-registers"},
+		{0, 0, 0, 0x17d0, "writers-registers"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *first;
+
+		machine.features_ecx = rows[i].leaf_1;
+		machine.leaf_6_eax = rows[i].leaf_6;
+		machine.leaf_7_ebx = rows[i].leaf_7;
+		machine.shown_msr = rows[i].msr;
+		assert_int_equal(run(command_selftest, true), STATUS_MISSING);
+		assert_true(selftest_says(rows[i].probe, "NOT HELD"));
+		/* And nothing else. */
+		first = strstr(said, "NOT HELD");
+		assert_null(strstr(first + 1, "NOT HELD"));
+	}
+}
+
+static void test_selftest_says_what_it_cannot_try(void **state)
+{
+	(void)state;
+	machine.msrs = -EACCES;
+	assert_int_equal(run(command_selftest, true), STATUS_OK);
+	assert_true(selftest_says("vmx-registers", "not tried"));
+	assert_true(selftest_says("vmx-off-kept", "not tried"));
+	assert_true(selftest_says("writers-registers", "not tried"));
+	assert_true(selftest_says("user-vmcall", "held"));
 }
 
 static void test_json_text_is_escaped(void **state)
@@ -478,6 +718,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_policy_has_each_answer_in_its_place,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_lock_locks_once, fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_a_refusal_to_lock_is_a_failure_that_says_why,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_lock_waits_for_another_cpu_s_step,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_lock_needs_the_right_to_the_device,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_status_says_by_what_code_is_patched,
+						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_records_are_shown_whole, fresh_machine,
 						forget),
 		cmocka_unit_test_setup_teardown(test_a_record_of_a_later_version_is_shown,
@@ -493,6 +741,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_check_finds_what_is_missing, fresh_machine,
 						forget),
 		cmocka_unit_test_setup_teardown(test_selftest_sees_what_does_not_hold,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_selftest_sees_what_is_shown, fresh_machine,
+						forget),
+		cmocka_unit_test_setup_teardown(test_selftest_says_what_it_cannot_try,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_json_text_is_escaped, fresh_machine, forget),
 	};
