@@ -28,11 +28,13 @@ static const struct {
 	[CODE_PROFILE_PREFIX] = {STATE(PATCH_NOP), LENGTH(1)},
 };
 
-/* Any may be open, and any what it was. */
+/* Any may be what it was. LOCK is exchanged without INT3. */
 bool code_profile_state(const struct code_profile_site *site, enum patch_state state,
 			uint32_t length)
 {
-	return state == PATCH_OPEN || state == PATCH_ORIGINAL ||
+	if (state == PATCH_OPEN)
+		return site->kind != CODE_PROFILE_PREFIX;
+	return state == PATCH_ORIGINAL ||
 	       (length == site->length && (kinds[site->kind].states & STATE(state)));
 }
 

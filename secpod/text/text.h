@@ -19,6 +19,7 @@
 
 #define TEXT_BUCKETS 4096u
 #define TEXT_SITE_PAGES_MAX 512u
+#define TEXT_SITES_PER_PAGE (PAGE_SIZE / sizeof(struct text_site))
 
 struct text_site {
 	struct patch_site patch;

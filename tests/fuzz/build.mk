@@ -17,9 +17,8 @@ fuzz_register_policy := secpod/register_policy.c secpod/register_tables.c vmx/cr
 	vmx/msr_policy.c
 fuzz_store := vmx/store_decode.c vmx/store_emulate.c vmx/store_string.c tests/unit/store_world.c \
 	tests/unit/store_zydis.c
-fuzz_patch := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c vmm/page_pool.c
-fuzz_code_profile := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c \
-	vmm/page_pool.c
+fuzz_patch := $(unit_text_sources) vmm/page_pool.c
+fuzz_code_profile := $(unit_text_sources) vmm/page_pool.c
 fuzz_code_list := secpod/text/code_list.c secpod/text/sha256.c
 fuzz_libs_code_list :=
 fuzz_libs_store := -lZydis

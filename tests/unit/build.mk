@@ -54,9 +54,10 @@ unit_guest_walk := vmx/guest_walk.c
 unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
+# Of secpod/text/text.h, without vmm/page_pool.c.
+unit_text_sources := $(patsubst %,secpod/text/%.c,sites text profiled put measure redirect patch code_profile sha256)
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock pair \
-	request shown profile) secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
-	secpod/text/sha256.c \
+	request shown profile) $(unit_text_sources) secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)
 unit_hypercall := secpod/hypercall.c secpod/policy.c $(unit_audit_log) tests/unit/hypercall_world.c \
 	$(unit_paging_sources)
@@ -83,7 +84,7 @@ unit_code_profile := secpod/text/code_profile.c secpod/text/sha256.c
 unit_code_list := secpod/text/code_list.c secpod/text/sha256.c
 unit_trampoline := secpod/text/trampoline.c
 unit_patch := secpod/text/patch.c
-unit_kernel_text := secpod/text/text.c secpod/text/redirect.c secpod/text/patch.c secpod/text/code_profile.c secpod/text/sha256.c vmm/page_pool.c \
+unit_kernel_text := $(unit_text_sources) vmm/page_pool.c \
 	tests/unit/text_world.c
 unit_profiled_text := $(unit_kernel_text)
 unit_text_poke := $(unit_kernel_text)

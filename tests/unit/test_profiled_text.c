@@ -335,6 +335,19 @@ static void it_waits_for_a_patch_that_is_under_way(void **state)
 	assert_int_equal(comes(), 0);
 }
 
+/* Linux exchanges LOCK without INT3: one there is no patch under way, and not what the profile has. */
+static void int3_for_a_prefix_is_asked_about(void **state)
+{
+	(void)state;
+	without_profile();
+	assert_int_equal(store(PREFIX, "\xcc", 1), 0);
+	assert_int_equal(comes(), -EACCES);
+	assert_int_equal(asked, 1);
+	assert_int_equal(asked_va, BEGIN + PREFIX);
+	assert_int_equal(store(PREFIX, "\xf0", 1), 0);
+	assert_int_equal(comes(), 0);
+}
+
 /* What is there now tells, not what was judged once. */
 static void bytes_that_changed_are_not_what_was_patched(void **state)
 {
@@ -427,6 +440,7 @@ int main(void)
 		WITH_TEXT(what_it_has_of_what_is_patched_stays),
 		WITH_TEXT(what_it_does_not_have_is_asked_about),
 		WITH_TEXT(it_waits_for_a_patch_that_is_under_way),
+		WITH_TEXT(int3_for_a_prefix_is_asked_about),
 		WITH_TEXT(bytes_that_changed_are_not_what_was_patched),
 		WITH_TEXT(what_was_put_there_by_request_is_not_asked_about),
 		WITH_TEXT(code_outside_of_the_image_is_not_held_against_it),
