@@ -109,11 +109,11 @@ static void poke_live(const struct change *change, uint32_t count)
 static void lead(struct change *change, uint8_t opcode, uint32_t length)
 {
 	const uint64_t end = change->at->va + length;
-	int32_t far;
+	int32_t far = 0;
 
 	do {
 		for (uint32_t i = 0; i < sizeof(far); i++)
-			((uint8_t *)&far)[i] = any_byte();
+			far = (int32_t)((uint32_t)far << 8 | any_byte());
 	} while (!is_any_code(NULL, end + (uint64_t)(int64_t)far));
 	change->bytes[0] = opcode;
 	change->length = length;
