@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "secpod/rules.h"
+#include "secpod/text/poker.h"
 #include "vmm/guest_mem.h"
 #include "vmm/x86.h"
 #include "vmx/audit.h"
@@ -14,56 +15,26 @@
 #include "vmx/state.h"
 
 #define USER_HALF_END (1ULL << 47)
-/* The instructions of one memcpy() or memset() lie within so many bytes. */
-#define WRITER_BYTES 512u
 
 static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
 
 /* ---- who writes */
 
-/*
- * Linux maps the page that it patches in an address space of its own, at an address of the lower half, and
- * writes there with interrupts off (__text_poke): by memcpy(), or memset() where BPF gives code back.
- * Learned at the first store of each kind; memset() only from one to code of BPF.
- */
-enum writer { WRITER_COPY, WRITER_FILL, WRITERS };
-
-static struct {
-	uint64_t root; /* gpa */
-	uint64_t rip[WRITERS];
-} poker;
-
-/* Is it value, or not known yet and value from now on? */
-static bool is_learned(uint64_t *known, uint64_t value)
-{
-	uint64_t found = 0;
-
-	return __atomic_compare_exchange_n(known, &found, value, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE) ||
-	       found == value;
-}
-
-static bool is_writer(enum writer writer, uint64_t rip, bool learn)
-{
-	uint64_t known = __atomic_load_n(&poker.rip[writer], __ATOMIC_ACQUIRE);
-
-	if (!known && learn && is_learned(&poker.rip[writer], rip))
-		return true;
-	known = __atomic_load_n(&poker.rip[writer], __ATOMIC_ACQUIRE);
-	return known && rip - known + WRITER_BYTES < 2 * WRITER_BYTES;
-}
+static struct poker poker;
 
 bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 {
 	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
 	const enum frame_type type = frame_word_type(word);
-	const bool fluid = word & FRAME_FLUID;
+	const struct poke poke = {
+		.root = vmread(VMCS_GUEST_CR3) & PTE_ADDR,
+		.va = gva,
+		.rip = rip,
+		.interrupts = rflags & RFLAGS_IF,
+		.fluid = word & FRAME_FLUID,
+	};
 
-	if ((type != FRAME_CODE && type != FRAME_CODE_DYN) || gva >= USER_HALF_END ||
-	    (rflags & RFLAGS_IF))
-		return false;
-	return is_learned(&poker.root, vmread(VMCS_GUEST_CR3) & PTE_ADDR) &&
-	       (is_writer(WRITER_COPY, rip, true) || (fluid && is_writer(WRITER_FILL, rip, true)));
+	return (type == FRAME_CODE || type == FRAME_CODE_DYN) && poker_is_known(&poker, &poke);
 }
 
 /* ---- what is written */

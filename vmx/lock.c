@@ -125,14 +125,18 @@ static void protect_idt(const struct vcpu *vcpu)
 		vmx.idt_frame = walk.gpa;
 }
 
+/* Asked for too early: what would be pinned protects nothing. */
+static int may_lock(void *context)
+{
+	(void)context;
+	return lockable(this_vcpu()) ? 0 : -EPERM;
+}
+
 static int on_locked(void *context)
 {
 	struct vcpu *vcpu = this_vcpu();
 
 	(void)context;
-	/* Asked for too early: what would be pinned protects nothing. */
-	if (!lockable(vcpu))
-		return -EPERM;
 	msr_bitmap_trap(vmx.msr_bitmap, SECPOD_PHASE_LOCKED);
 	__atomic_store_n(&vmx.locking, true, __ATOMIC_RELEASE);
 	lock_sync(vcpu);
@@ -142,7 +146,9 @@ static int on_locked(void *context)
 	return 0;
 }
 
+/* What may refuse LOCKED comes before what cannot be undone. */
 static const struct phase_hook hooks[] = {
+	{"registers as they are", NULL, may_lock},
 	{"page tables", delegation_activate, delegation_lock},
 	{"registers", NULL, on_locked},
 	{"kernel code", NULL, delegation_end_text},

@@ -8,10 +8,11 @@
 #define CALL 0xe8u
 #define CALL_BYTES 5u
 #define JMP 0xe9u
-#define JMP_BYTES 5u
+#define JMP_BYTES CALL_BYTES
 #define JNZ_SHORT 0x75u
 #define RET 0xc3u
 #define INT3 0xccu
+#define KERNEL_HALF (~0ULL << 47)
 
 /* MOV to RDX of the quadword at a displacement from RIP: the pointer to struct ftrace_ops. */
 static const uint8_t load_ops[] = {0x48, 0x8b, 0x15};
@@ -106,13 +107,33 @@ static bool is_filler(const uint8_t *bytes, uint32_t count)
 	return true;
 }
 
+/* A call or jump, to code of the kernel's: not to a place of this page, where an instruction need not begin. */
+static bool leads_away(const uint8_t *page, uint32_t at)
+{
+	int32_t displacement;
+	int64_t target;
+
+	memcpy(&displacement, page + at + 1, sizeof(displacement));
+	target = (int64_t)at + CALL_BYTES + displacement;
+	return target < 0 || target >= (int64_t)PAGE_SIZE;
+}
+
 static bool returns(const uint8_t *page, const uint8_t *source, uint32_t end, uint32_t room)
 {
 	const uint32_t used = page[end] == JMP ? JMP_BYTES : 1;
 
 	return (source[end] == RET || source[end] == JMP) &&
-	       (page[end] == RET || page[end] == JMP) && used <= room &&
+	       (page[end] == RET || (page[end] == JMP && leads_away(page, end))) && used <= room &&
 	       is_filler(page + end + used, room - used);
+}
+
+/* What lies behind the code is data: an address of the kernel's. */
+static bool is_kernel_address(const uint8_t *bytes)
+{
+	uint64_t address;
+
+	memcpy(&address, bytes, sizeof(address));
+	return address >= KERNEL_HALF;
 }
 
 bool trampoline_is_copy(const uint8_t *page, const uint8_t *source)
@@ -124,7 +145,8 @@ bool trampoline_is_copy(const uint8_t *page, const uint8_t *source)
 		return false;
 	memcpy(&displacement, page + places.load + sizeof(load_ops), sizeof(displacement));
 	pointer = places.load + (uint32_t)LOAD_BYTES + displacement;
-	if (displacement > TRAMPOLINE_BYTES || pointer > TRAMPOLINE_BYTES)
+	if (displacement > TRAMPOLINE_BYTES || pointer > TRAMPOLINE_BYTES ||
+	    !is_kernel_address(page + pointer) || !leads_away(page, places.call))
 		return false;
 	for (uint32_t i = 0; i < sizeof(return_bytes) / sizeof(return_bytes[0]); i++) {
 		places.end = pointer - return_bytes[i];

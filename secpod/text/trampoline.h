@@ -23,7 +23,7 @@ bool trampoline_is_source(const uint8_t *code);
 
 /*
  * trampoline_is_copy - is page (PAGE_SIZE bytes) a trampoline made of source (TRAMPOLINE_BYTES bytes), and nothing
- * else? What it calls, and what it returns by, is not asked.
+ * else? What it calls, and what it returns by, is only asked not to lie in the page itself.
  */
 bool trampoline_is_copy(const uint8_t *page, const uint8_t *source);
 

@@ -83,6 +83,7 @@ unit_code_name := secpod/text/code_name.c vmm/page_pool.c
 unit_code_profile := secpod/text/code_profile.c secpod/text/sha256.c
 unit_code_list := secpod/text/code_list.c secpod/text/sha256.c
 unit_trampoline := secpod/text/trampoline.c
+unit_poker := secpod/text/poker.c
 unit_patch := secpod/text/patch.c
 unit_kernel_text := $(unit_text_sources) vmm/page_pool.c \
 	tests/unit/text_world.c

@@ -105,6 +105,7 @@ static void ftrace_copies_what_the_image_has(void **state)
 	const uint64_t last = PW_TEXT_PAGES * PAGE_SIZE - TRAMPOLINE_BYTES + TRAMPOLINE_ALIGN;
 	const uint64_t va = PW_MODULES + 16 * PAGE_SIZE;
 	const uint32_t to_pointer = sizeof(caller) - CALLER_LOAD - 7;
+	const uint64_t ops = PW_IMAGE + 0x100;
 	uint8_t page[PAGE_SIZE] = {0};
 	uint64_t gpa = pw_frame(&world) << PAGE_SHIFT;
 
@@ -117,6 +118,7 @@ static void ftrace_copies_what_the_image_has(void **state)
 
 	memcpy(page, caller, sizeof(caller));
 	memcpy(page + CALLER_LOAD + 3, &to_pointer, sizeof(to_pointer));
+	memcpy(page + sizeof(caller), &ops, sizeof(ops));
 	memcpy(world.ram + gpa, page, sizeof(page));
 	assert_int_equal(
 		pw_map(&world, 0, world.swapper, va, gpa | PW_KERNEL_RX, 1, PW_KERNEL_TABLE), 0);
