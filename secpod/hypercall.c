@@ -222,8 +222,19 @@ static int64_t call_setup(struct hypercalls *hypercalls, struct hypercall *call)
 	return paging_request_setup(hypercalls->paging, call->rdi, call->rsi);
 }
 
+/*
+ * Who asks for LOCKED has prepared before: code goes elsewhere by request until then. Where LOCKED comes with the boot, before
+ * there can be a module, it may come later.
+ */
+static bool may_redirect(const struct hypercalls *hypercalls)
+{
+	return !hypercalls->lock_request || phase_current(hypercalls->phase) < SECPOD_PHASE_LOCKED;
+}
+
 static int64_t call_redirect(struct hypercalls *hypercalls, struct hypercall *call)
 {
+	if (!may_redirect(hypercalls))
+		return -EPERM;
 	return hypercalls->machine.redirect(hypercalls->machine.context, call->rdi, call->rsi);
 }
 
@@ -236,6 +247,8 @@ static int64_t call_rearm(struct hypercalls *hypercalls, struct hypercall *call)
 
 	if (count == 0 || count > SECPOD_REARM_MAX)
 		return -EINVAL;
+	if (!may_redirect(hypercalls))
+		return -EPERM;
 	error = check_buffer(hypercalls, gpa, count * sizeof(calls[0]));
 	if (!error)
 		error = machine->read(machine->context, gpa, calls, count * sizeof(calls[0]));

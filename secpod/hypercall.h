@@ -48,6 +48,7 @@ struct hypercalls {
 	struct audit_log *log;
 	struct paging *paging; /* requests go there while it is active */
 	uint32_t features;     /* SECPOD_FEATURE_* but PAGING, for INFO */
+	bool lock_request;     /* LOCKED comes by LOCK: "lock = request" */
 	uint64_t count;	       /* calls answered */
 };
 

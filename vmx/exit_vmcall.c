@@ -108,6 +108,7 @@ void exit_vmcall_init(void)
 		.paging = &vmx.paging,
 		.features = SECPOD_FEATURE_HYPERCALL | SECPOD_FEATURE_AUDIT |
 			    (vmx.stats ? SECPOD_FEATURE_STATS : 0),
+		.lock_request = vmx.handoff->config.flags & SECPOD_CFG_LOCK_REQUEST,
 	};
 }
 

@@ -478,6 +478,26 @@ static void redirect_is_the_machine_s_to_answer(void **state)
 	}
 }
 
+/* With "lock = request" the machine is not asked from LOCKED on; with "lock = boot" it is (above). */
+static void who_asks_for_locked_has_redirected_before(void **state)
+{
+	struct paging on = {.active = true};
+
+	(void)state;
+	w.hypercalls.lock_request = true;
+	w.hypercalls.paging = &on;
+	reach(SECPOD_PHASE_ACTIVE);
+	assert_int_equal(call(SECPOD_CALL_REDIRECT, 0x1000, 0x2000, 0, 0), 0);
+	assert_int_equal(call(SECPOD_CALL_REARM, 0x1000, 1, 0, 0), 0);
+	assert_int_equal(w.redirected[0], 0x1000);
+	assert_int_equal(recorded(), 0);
+	reach(SECPOD_PHASE_LOCKED);
+	assert_int_equal(call(SECPOD_CALL_REDIRECT, 0x3000, 0x4000, 0, 0), -SECPOD_EPERM);
+	assert_int_equal(call(SECPOD_CALL_REARM, 0x1000, 1, 0, 0), -SECPOD_EPERM);
+	assert_int_equal(w.redirected[0], 0x1000);
+	assert_int_equal(recorded(), 2);
+}
+
 /* What comes to the machine is a list that the guest has, of as many pages as the bytes take. */
 static void a_profile_is_the_machine_s_to_take(void **state)
 {
@@ -731,6 +751,7 @@ int main(void)
 		WITH_WORLD(failures_of_the_monitor_are_told_but_no_refusals),
 		WITH_WORLD(requests_need_paging_delegation),
 		WITH_WORLD(redirect_is_the_machine_s_to_answer),
+		WITH_WORLD(who_asks_for_locked_has_redirected_before),
 		WITH_WORLD(a_profile_is_the_machine_s_to_take),
 		WITH_WORLD(info_says_whether_a_profile_is_waited_for_or_holds),
 		WITH_WORLD(code_gets_a_name_that_is_on_record),
