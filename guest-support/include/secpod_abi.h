@@ -188,7 +188,7 @@ _Static_assert(SECPOD_RULE_COUNT <= SECPOD_POLICY_MAX, "every rule has its place
 	X(DESCRIPTOR_TABLE, "base", "value", "table", "pinned") \
 	X(SECURE_SPACE, "gpa", "access", "linear", "")          \
 	X(INSTRUCTION, "exit", "qualification", "rax", "")      \
-	X(HYPERCALL, "number", "error", "rdi", "rsi")           \
+	X(HYPERCALL, "rax", "error", "rdi", "rsi")              \
 	X(CPU_START, "vector", "target", "", "")                \
 	X(TASK_SWITCH, "selector", "source", "", "")            \
 	X(PT_ENTRY, "slot", "new", "old", "")                   \

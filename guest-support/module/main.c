@@ -3,21 +3,21 @@
 
 #include "secpod.h"
 
-/* In the order in which they start. Nothing may fail after the last one, which cannot be undone. */
+/* In the order in which they start. From redirect_start() on nothing may fail: it cannot be undone. */
 static const struct part {
 	int (*start)(void);
 	void (*stop)(void);
 } parts[] = {
 	{counters_start, counters_stop},
 	{log_start, log_stop},
-	/* Before somebody can ask for LOCK. */
 	{profile_start, profile_stop},
-	{device_start, device_stop},
 	{power_start, power_stop},
 	{kexec_start, kexec_stop},
 	{names_start, names_stop},
 	{delegate_start, delegate_stop},
 	{redirect_start, redirect_stop},
+	/* Through it somebody asks for LOCK at once, behind which SecPod refuses what the others ask for. */
+	{device_start, device_stop},
 };
 
 static void stop_from(size_t count)

@@ -2,7 +2,7 @@
 /*
  * The profile of this kernel, by which SecPod admits patches of it (secpod-profile(8)): read from
  * /lib/firmware/VERSION/secpod-profile, where DKMS puts it, and handed over if SecPod waits for one. That is so until
- * LOCKED; who locks waits for the device, which comes after this.
+ * LOCKED; who locks waits for the device, which comes last.
  */
 #include <linux/delay.h>
 #include <linux/firmware.h>

@@ -497,6 +497,25 @@ static void test_a_record_of_a_later_version_is_shown(void **state)
 	assert_non_null(strstr(said, "unknown unknown"));
 }
 
+/* Of two members of one name a program sees one. */
+static void test_json_records_have_each_member_once(void **state)
+{
+	(void)state;
+	for (uint8_t rule = 0; rule < SECPOD_RULE_COUNT; rule++) {
+		machine.records = 1;
+		machine.record = (struct secpod_record){.seq = 7, .rule = rule};
+		assert_int_equal(run(command_log, true), STATUS_OK);
+		for (const char *at = strstr(said, "\""); at; at = strstr(at, ", \"")) {
+			char member[40];
+
+			at += *at == ',' ? 2 : 0;
+			snprintf(member, sizeof(member),
+				 "%.*s:", (int)(strchr(at + 1, '"') - at) + 1, at);
+			assert_null(strstr(at + 1, member));
+		}
+	}
+}
+
 static void test_sites_are_listed(void **state)
 {
 	(void)state;
@@ -729,6 +748,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_records_are_shown_whole, fresh_machine,
 						forget),
 		cmocka_unit_test_setup_teardown(test_a_record_of_a_later_version_is_shown,
+						fresh_machine, forget),
+		cmocka_unit_test_setup_teardown(test_json_records_have_each_member_once,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_sites_are_listed, fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_sites_are_listed_to_the_last_one,
