@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "secpod/rules.h"
-#include "secpod/text/poker.h"
 #include "vmm/guest_mem.h"
 #include "vmm/x86.h"
 #include "vmx/audit.h"
@@ -20,8 +19,6 @@ static const struct guest_walk_memory looking = {guest_read, guest_write, NULL};
 
 /* ---- who writes */
 
-static struct poker poker;
-
 bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 {
 	const uint64_t word = frame_read(&vmx.paging.frames, gpa >> PAGE_SHIFT);
@@ -34,7 +31,8 @@ bool text_is_poke(uint64_t gpa, uint64_t gva, uint64_t rip, uint64_t rflags)
 		.fluid = word & FRAME_FLUID,
 	};
 
-	return (type == FRAME_CODE || type == FRAME_CODE_DYN) && poker_is_known(&poker, &poke);
+	return (type == FRAME_CODE || type == FRAME_CODE_DYN) &&
+	       poker_is_known(&vmx.paging.text.poker, &poke);
 }
 
 /* ---- what is written */

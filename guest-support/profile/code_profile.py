@@ -7,9 +7,9 @@ import sites
 from vmlinuz import Malformed
 
 MAGIC = b"SecPodCP"
-VERSION = 1
+VERSION = 2
 SIZE_MAX = 16 << 20
-HEADER = "<8sIIIIIII20sQ"
+HEADER = "<8sIIIIIII20s4I"
 # Of a static call, by its first byte.
 CALLS = {0xe8: "call", 0xe9: "tail", 0x0f: "branch"}
 KINDS = {"jump": 1, "call": 2, "tail": 3, "branch": 4, "trace": 5, "prefix": 6}
@@ -17,6 +17,9 @@ KINDS = {"jump": 1, "call": 2, "tail": 3, "branch": 4, "trace": 5, "prefix": 6}
 # What ftrace calls at the beginning of a function (arch/x86/kernel/ftrace_64.S), and the places in it that say what for.
 TRACERS = ("ftrace_caller", "ftrace_regs_caller")
 TRACER_CALLS = ("ftrace_call", "ftrace_regs_call", "ftrace_graph_call")
+# By which code is patched (arch/x86/kernel/alternative.c, __text_poke()); what follows them with their name in its own is part of them.
+WRITERS = ("memcpy", "memset")
+WRITER_MAX = 4096
 NT_GNU_BUILD_ID, BUILD_ID_SIZE = 3, 20
 
 
@@ -74,6 +77,18 @@ def functions(kernel, end):
                    if kernel.text <= va < end and not name.startswith(("__pfx_", "__cfi_"))})
 
 
+def writer(kernel, name, end):
+    """Offset and length of this function with its variants (arch/x86/lib/memcpy_64.S); 0, 0: not known."""
+    if name not in kernel.symbols:
+        return 0, 0
+    begin = kernel.symbol(name)
+    behind = min((va for va, other in kernel.pairs if va > begin and name not in other and not other.startswith("__pfx_")),
+                 default=end)
+    if not kernel.text <= begin < behind <= end or behind - begin > WRITER_MAX:
+        return 0, 0
+    return begin - kernel.text, behind - begin
+
+
 def made(kernel):
     """The profile of one kernel: bytes, and how many places."""
     end = kernel.symbol("_etext")
@@ -85,5 +100,6 @@ def made(kernel):
     body += struct.pack("<%dI" % (len(names) + len(tracers)), *names, *tracers)
     body += bytes(-len(body) % 8)
     where, what = build_id(kernel)
+    writers = [number for name in WRITERS for number in writer(kernel, name, end)]
     return struct.pack(HEADER, MAGIC, VERSION, struct.calcsize(HEADER) + len(body), end - kernel.text, len(listed),
-                       len(names), len(tracers), where, what, 0) + body, len(listed)
+                       len(names), len(tracers), where, what, *writers) + body, len(listed)

@@ -70,6 +70,18 @@ static bool is_ascending(const uint32_t *offset, uint32_t count, uint32_t text)
 	return true;
 }
 
+static bool are_writers_good(const struct code_profile_header *header)
+{
+	for (uint32_t i = 0; i < CODE_PROFILE_WRITERS; i++) {
+		const struct code_profile_range *writer = &header->writer[i];
+
+		if (writer->bytes > CODE_PROFILE_WRITER_MAX || writer->bytes > header->text ||
+		    writer->offset > header->text - writer->bytes)
+			return false;
+	}
+	return true;
+}
+
 static uint64_t size_of(const struct code_profile_header *header)
 {
 	const uint64_t size = sizeof(*header) +
@@ -87,6 +99,7 @@ static void lay_out(const struct code_profile_header *header, struct code_profil
 	profile->functions = header->functions;
 	profile->tracer = profile->function + header->functions;
 	profile->tracers = header->tracers;
+	memcpy(profile->writer, header->writer, sizeof(profile->writer));
 }
 
 static bool is_good(const struct code_profile_header *header, uint64_t left)
@@ -94,11 +107,12 @@ static bool is_good(const struct code_profile_header *header, uint64_t left)
 	struct code_profile profile;
 
 	if (left < sizeof(*header) || header->magic != CODE_PROFILE_MAGIC ||
-	    header->version != CODE_PROFILE_VERSION || header->zero || header->size > left ||
+	    header->version != CODE_PROFILE_VERSION || header->size > left ||
 	    size_of(header) != header->size || header->text > CODE_PROFILE_TEXT_MAX)
 		return false;
 	lay_out(header, &profile);
-	return are_sites_good(profile.site, profile.sites, header->text) &&
+	return are_writers_good(header) &&
+	       are_sites_good(profile.site, profile.sites, header->text) &&
 	       is_ascending(profile.function, profile.functions, header->text) &&
 	       is_ascending(profile.tracer, profile.tracers, header->text);
 }

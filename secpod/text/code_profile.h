@@ -17,12 +17,21 @@
 /* ---- the file: profiles, each of a header, sites, functions, tracers, zeros up to a multiple of 8; little-endian. */
 
 #define CODE_PROFILE_MAGIC 0x5043646f50636553ULL /* "SecPodCP" */
-#define CODE_PROFILE_VERSION 1u
+#define CODE_PROFILE_VERSION 2u
 #define CODE_PROFILE_SIZE_MAX (16u << 20)
 #define CODE_PROFILE_TEXT_MAX (1u << 30)
 /* For one from the guest. Those of Debian's 6.1 and 6.12 have 0.9 and 1.1 MB. */
 #define CODE_PROFILE_ROOM SECPOD_PROFILE_MAX
 #define CODE_PROFILE_ID 20u
+
+/* By which code is patched: memcpy(), memset(). Offsets in the text; no bytes: not known. */
+#define CODE_PROFILE_WRITERS 2u
+#define CODE_PROFILE_WRITER_MAX 4096u
+
+struct code_profile_range {
+	uint32_t offset;
+	uint32_t bytes;
+};
 
 struct code_profile_header {
 	uint64_t magic;
@@ -34,7 +43,7 @@ struct code_profile_header {
 	uint32_t tracers;
 	uint32_t id_at; /* where the kernel has its build ID, from its first byte of text */
 	uint8_t id[CODE_PROFILE_ID];
-	uint64_t zero;
+	struct code_profile_range writer[CODE_PROFILE_WRITERS];
 };
 
 enum code_profile_kind {
@@ -58,7 +67,7 @@ struct code_profile_site {
 
 /* Functions, which static calls may call, and tracers are offsets (uint32_t) in ascending order. */
 
-_Static_assert(sizeof(struct code_profile_header) == 64, "as it lies in the file");
+_Static_assert(sizeof(struct code_profile_header) == 72, "as it lies in the file");
 _Static_assert(sizeof(struct code_profile_site) == 12, "as it lies in the file");
 
 /* ---- */
@@ -77,6 +86,7 @@ struct code_profile {
 	uint32_t sites; /* 0: no patch is in it */
 	uint32_t functions;
 	uint32_t tracers;
+	struct code_profile_range writer[CODE_PROFILE_WRITERS];
 	uint64_t begin; /* of the kernel's image, linear */
 	uint64_t bytes;
 	uint8_t digest[SHA256_BYTES]; /* of the profile as it is in the file */

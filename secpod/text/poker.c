@@ -20,26 +20,42 @@ static bool is_learned(uint64_t *to, uint64_t value)
 	       found == value;
 }
 
-static bool is_near(uint64_t rip, uint64_t writer)
+void poker_give(struct poker *poker, enum poker_writer writer, uint64_t begin, uint64_t bytes)
 {
-	return rip - writer + WRITER_BYTES < 2 * WRITER_BYTES;
+	poker->begin[writer] = begin;
+	__atomic_store_n(&poker->bytes[writer], bytes, __ATOMIC_RELEASE);
 }
 
-static bool is_writer(uint64_t *writer, uint64_t rip)
+/* May this be an instruction of the writer's, by what is given or else learned? */
+static bool may_write(const struct poker *poker, enum poker_writer writer, uint64_t rip)
 {
-	return is_learned(writer, rip) || is_near(rip, known(writer));
+	const uint64_t bytes = known(&poker->bytes[writer]), learned = known(&poker->rip[writer]);
+
+	return bytes ? rip - poker->begin[writer] < bytes
+		     : !learned || rip - learned + WRITER_BYTES < 2 * WRITER_BYTES;
+}
+
+/* Another CPU may have taught meanwhile. */
+static bool learn(struct poker *poker, enum poker_writer writer, const struct poke *poke)
+{
+	if (!is_learned(&poker->root, poke->root))
+		return false;
+	return known(&poker->bytes[writer]) || is_learned(&poker->rip[writer], poke->rip) ||
+	       may_write(poker, writer, poke->rip);
 }
 
 bool poker_is_known(struct poker *poker, const struct poke *poke)
 {
-	const uint64_t copy = known(&poker->rip[POKER_COPY]);
+	const uint64_t root = known(&poker->root);
 
 	if (poke->va >= USER_HALF_END || poke->interrupts)
 		return false;
-	if (poke->fluid && !copy)
+	if (poke->fluid && !known(&poker->bytes[POKER_COPY]) && !known(&poker->rip[POKER_COPY]))
 		return true;
-	if (!is_learned(&poker->root, poke->root))
+	if (root && root != poke->root)
 		return false;
-	return is_writer(&poker->rip[POKER_COPY], poke->rip) ||
-	       (poke->fluid && is_writer(&poker->rip[POKER_FILL], poke->rip));
+	if (may_write(poker, POKER_COPY, poke->rip))
+		return learn(poker, POKER_COPY, poke);
+	return poke->fluid && may_write(poker, POKER_FILL, poke->rip) &&
+	       learn(poker, POKER_FILL, poke);
 }

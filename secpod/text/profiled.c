@@ -103,6 +103,19 @@ static int hold_against(struct text *text, const struct code_profile *profile,
 	return error;
 }
 
+_Static_assert((uint32_t)CODE_PROFILE_WRITERS == (uint32_t)POKER_WRITERS, "in the same order");
+
+static void give_writers(struct poker *poker, const struct code_profile *profile)
+{
+	for (uint32_t i = 0; i < CODE_PROFILE_WRITERS; i++) {
+		const struct code_profile_range *writer = &profile->writer[i];
+
+		if (writer->bytes)
+			poker_give(poker, (enum poker_writer)i, profile->begin + writer->offset,
+				   writer->bytes);
+	}
+}
+
 int text_use_profile(struct text *text, const struct code_profile *profile,
 		     const struct text_code *code, text_refuse refuse)
 {
@@ -114,6 +127,7 @@ int text_use_profile(struct text *text, const struct code_profile *profile,
 		error = hold_against(text, profile, code, refuse);
 	if (!error) {
 		text->profile = *profile;
+		give_writers(&text->poker, profile);
 		__atomic_store_n(&text->profiled, true, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&text->lock);

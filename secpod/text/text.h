@@ -12,6 +12,7 @@
 
 #include "secpod/text/code_profile.h"
 #include "secpod/text/patch.h"
+#include "secpod/text/poker.h"
 #include "secpod/text/sha256.h"
 #include "vmm/addr.h"
 #include "vmm/page_pool.h"
@@ -48,6 +49,7 @@ struct text {
 	uint8_t (*digest)[SHA256_BYTES]; /* by page of the image; zero: no code */
 	bool profiled; /* set once: in the image only sites of the profile are patched */
 	struct code_profile profile;
+	struct poker poker; /* who patches */
 	struct text_stats stats;
 };
 
@@ -83,7 +85,7 @@ int text_store(struct text *text, const struct text_code *code, uint64_t va, con
 	       uint32_t count);
 
 /*
- * text_use_profile - from here on the image is patched as *profile has it. code: with which each site of the image that is
+ * text_use_profile - from here on the image is patched as *profile has it, and by whom. code: with which each site of the image that is
  * patched by now is held against it; NULL: they stay. refuse: asked about those that the profile does not have as they are:
  * does it stand in the way? context: of code. now[]: the bytes there, as many as can be read.
  * Result: 0; -EPERM: there is a profile; -EAGAIN: a site of the profile is being patched; -EACCES: refuse() has said so.

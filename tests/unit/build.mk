@@ -55,7 +55,7 @@ unit_guest_insn := vmx/guest_insn.c vmx/guest_walk.c
 unit_descriptor_insn := vmx/descriptor_insn.c
 unit_descriptor_policy := secpod/descriptor_policy.c
 # Of secpod/text/text.h, without vmm/page_pool.c.
-unit_text_sources := $(patsubst %,secpod/text/%.c,sites text profiled put measure redirect patch code_profile sha256)
+unit_text_sources := $(patsubst %,secpod/text/%.c,sites text profiled poker put measure redirect patch code_profile sha256)
 unit_paging_sources := $(patsubst %,secpod/paging/%.c,frame table_info judge promote store retire rights code root activate lock pair \
 	request shown profile) $(unit_text_sources) secpod/text/code_list.c secpod/text/code_name.c secpod/text/trampoline.c \
 	secpod/rules.c tests/unit/paging_world.c $(unit_ept_sources)

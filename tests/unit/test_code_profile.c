@@ -46,7 +46,7 @@ static struct made make_one(uint8_t id)
 			   1,
 			   ID_AT,
 			   {0},
-			   0},
+			   {{0x500, 0x40}, {0, 0}}},
 		.site = {{0x100, 0x180, CODE_PROFILE_JUMP, 2, 0},
 			 {0x200, 0, CODE_PROFILE_CALL, 5, 0},
 			 {0x205, 0, CODE_PROFILE_TAIL, 5, 0},
@@ -95,6 +95,9 @@ static void the_running_kernel_s_is_found_by_its_build_id(void **state)
 	assert_int_equal(profiles.count, 2);
 	assert_true(choose());
 	assert_int_equal(profile.sites, SITES);
+	assert_int_equal(profile.writer[0].offset, 0x500);
+	assert_int_equal(profile.writer[0].bytes, 0x40);
+	assert_int_equal(profile.writer[1].bytes, 0);
 	assert_int_equal(code_profile_at(&profile, BEGIN + 0x100)->target, 0x188);
 	sha256(&file.own, sizeof(file.own), digest);
 	assert_memory_equal(profile.digest, digest, sizeof(digest));
@@ -130,7 +133,10 @@ static void what_is_malformed_is_no_profile(void **state)
 		FIELD(header.sites, UINT32_MAX),
 		FIELD(header.functions, UINT32_MAX),
 		FIELD(header.tracers, 4),
-		FIELD(header.zero, 1),
+		FIELD(header.writer[0].offset, TEXT - 0x3f),
+		FIELD(header.writer[0].bytes, TEXT + 1),
+		FIELD(header.writer[1].offset, TEXT + 1),
+		FIELD(header.writer[1].bytes, UINT32_MAX),
 		FIELD(site[0].offset, 0x1ff),
 		FIELD(site[0].target, TEXT),
 		FIELD(site[0].length, 3),

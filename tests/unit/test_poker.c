@@ -122,6 +122,51 @@ static void memset_is_learned_for_fluid_code_only(void **state)
 	assert_false(is_known(&poker, other));
 }
 
+/* Of a profile: the first store must be of these, and teaches where only. */
+static void what_is_given_need_not_be_learned(void **state)
+{
+	static const struct poker none;
+	struct poke first = measured, last = measured, before = measured, behind = measured;
+	struct poke fill = filled;
+	struct poker poker = none, given;
+
+	(void)state;
+	poker_give(&poker, POKER_COPY, COPY, 0x100);
+	poker_give(&poker, POKER_FILL, FILL, 0x80);
+	given = poker;
+	before.rip = COPY - 1;
+	behind.rip = COPY + 0x100;
+	last.rip = COPY + 0xff;
+	assert_false(is_known(&poker, before));
+	assert_false(is_known(&poker, behind));
+	before.fluid = true;
+	assert_false(is_known(&poker, before));
+	fill.rip = FILL + 0x80;
+	assert_false(is_known(&poker, fill));
+	assert_memory_equal(&poker, &given, sizeof(given));
+	assert_true(is_known(&poker, last));
+	assert_int_equal(poker.root, ROOT);
+	assert_true(is_known(&poker, first));
+	assert_true(is_known(&poker, filled));
+	first.root += 0x1000;
+	assert_false(is_known(&poker, first));
+	assert_int_equal(poker.rip[POKER_COPY] | poker.rip[POKER_FILL], 0);
+}
+
+/* A profile that comes later. */
+static void what_is_given_takes_the_place_of_what_was_learned(void **state)
+{
+	struct poker poker = taught();
+
+	(void)state;
+	assert_true(is_known(&poker, filled));
+	poker_give(&poker, POKER_COPY, COPY + 0x1000, 0x100);
+	assert_false(is_known(&poker, measured));
+	assert_true(is_known(&poker, filled));
+	poker_give(&poker, POKER_FILL, FILL + 0x1000, 0x100);
+	assert_false(is_known(&poker, filled));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +175,8 @@ int main(void)
 		cmocka_unit_test(what_can_be_no_patch_teaches_nothing),
 		cmocka_unit_test(fluid_code_does_not_teach_who_patches),
 		cmocka_unit_test(memset_is_learned_for_fluid_code_only),
+		cmocka_unit_test(what_is_given_need_not_be_learned),
+		cmocka_unit_test(what_is_given_takes_the_place_of_what_was_learned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,8 +31,16 @@ static const struct code_profile_site sites[] = {
 };
 static const uint32_t functions[] = {FUNCTION}, tracers[] = {TRACER};
 static const struct code_profile profile = {
-	sites, functions,	 tracers, sizeof(sites) / sizeof(sites[0]), 1, 1,
-	BEGIN, PAGES *PAGE_SIZE, {0}};
+	.site = sites,
+	.function = functions,
+	.tracer = tracers,
+	.sites = sizeof(sites) / sizeof(sites[0]),
+	.functions = 1,
+	.tracers = 1,
+	.writer = {{FUNCTION, 0x40}, {0, 0}},
+	.begin = BEGIN,
+	.bytes = PAGES * PAGE_SIZE,
+};
 
 static bool is_any_code(void *context, uint64_t va)
 {
@@ -239,6 +247,20 @@ static void same_bytes_pass_and_other_code_is_not_in_it(void **state)
 		make_patch(&(const struct patch){ELSEWHERE, 5, {0xe9}, BEGIN + FUNCTION}, true), 0);
 }
 
+static void it_says_by_which_code_is_patched(void **state)
+{
+	struct poke poke = {0x1000, 0x2000, BEGIN + FUNCTION + 0x40, false, false};
+
+	(void)state;
+	assert_false(poker_is_known(&text.poker, &poke));
+	poke.rip--;
+	assert_true(poker_is_known(&text.poker, &poke));
+	/* Of memset() it says nothing. */
+	poke.fluid = true;
+	poke.rip = BEGIN + TRACER;
+	assert_true(poker_is_known(&text.poker, &poke));
+}
+
 /* ---- a profile that comes when the text is patched already */
 
 static uint32_t asked;
@@ -439,6 +461,7 @@ int main(void)
 		WITH_TEXT(same_bytes_pass_and_other_code_is_not_in_it),
 		WITH_TEXT(what_it_has_of_what_is_patched_stays),
 		WITH_TEXT(what_it_does_not_have_is_asked_about),
+		WITH_TEXT(it_says_by_which_code_is_patched),
 		WITH_TEXT(it_waits_for_a_patch_that_is_under_way),
 		WITH_TEXT(int3_for_a_prefix_is_asked_about),
 		WITH_TEXT(bytes_that_changed_are_not_what_was_patched),
