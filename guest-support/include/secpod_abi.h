@@ -380,7 +380,8 @@ struct secpod_pt_op {
  * its first instruction, and another one that of padding beside it. Both are linear addresses, function a multiple of 16.
  * For ever; and no CPU may be in the function's first instruction meanwhile, nor execute it before it has
  * serialised: that is the caller's to see to. Result: 0; -ENOENT: the code there is none that is known, byte by byte;
- * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
+ * -EBUSY: it is patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING, and with
+ * "lock = request" from LOCKED on.
  */
 #define SECPOD_CALL_REDIRECT 10u
 
@@ -389,7 +390,7 @@ struct secpod_pt_op {
  * where the kernel's code has that NOP of six bytes (66 0F 1F 44 00 00), a call of stub takes its place. A list of count
  * sites at gpa (struct secpod_call_site, 1 to SECPOD_REARM_MAX), read once; all of them, or none. For ever; the caller sees to it
  * that no CPU is at a site meanwhile, as with REDIRECT. Result: 0; -ENOENT: other bytes are there; -EBUSY: they are
- * patched; -EINVAL: stub is no code of a module, or too far away; -EPERM without SECPOD_FEATURE_PAGING.
+ * patched; -EINVAL: stub is no code of a module, or too far away; -EPERM as of REDIRECT.
  */
 #define SECPOD_CALL_REARM 11u
 #define SECPOD_REARM_MAX 32u

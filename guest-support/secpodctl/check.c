@@ -13,8 +13,11 @@
 #define CPUID_STRUCTURED 7u
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_VMX_BASIC 0x480u
-#define MSR_VMX_MISC 0x485u
+#define MSR_VMX_PINBASED_CTLS 0x481u
 #define MSR_VMX_PROCBASED_CTLS 0x482u
+#define MSR_VMX_EXIT_CTLS 0x483u
+#define MSR_VMX_ENTRY_CTLS 0x484u
+#define MSR_VMX_MISC 0x485u
 #define MSR_VMX_PROCBASED_CTLS2 0x48bu
 #define MSR_VMX_EPT_VPID_CAP 0x48cu
 
@@ -25,8 +28,12 @@ struct question {
 	struct secpod_seen seen;
 };
 
-/* A bit of a register that says what VMX can do. */
-static enum finding msr_bit(const struct question *q, uint32_t msr, uint32_t bit)
+#define BIT(n) (1ULL << (n))
+/* Of a register of controls: that one may be set. */
+#define MAY_SET(control) BIT(32 + (control))
+
+/* Bits of a register that says what VMX can do: all of them. */
+static enum finding msr_bits(const struct question *q, uint32_t msr, uint64_t bits)
 {
 	uint64_t value;
 	int error = q->guest->rdmsr(msr, &value);
@@ -35,19 +42,32 @@ static enum finding msr_bit(const struct question *q, uint32_t msr, uint32_t bit
 		return MISSING;
 	if (error)
 		return UNKNOWN;
-	return value >> bit & 1 ? THERE : MISSING;
+	return (value & bits) == bits ? THERE : MISSING;
+}
+
+static enum finding both(enum finding one, enum finding other)
+{
+	if (one == MISSING || other == MISSING)
+		return MISSING;
+	return one == UNKNOWN || other == UNKNOWN ? UNKNOWN : THERE;
+}
+
+/* Any of two. */
+static enum finding either(enum finding one, enum finding other)
+{
+	return one == MISSING ? other : one;
 }
 
 /* One of the secondary controls may be set; there are some. */
 static enum finding secondary(const struct question *q, uint32_t control)
 {
-	const uint32_t activate = 31, may_be_set = 32;
+	const uint32_t activate = 31;
+	enum finding any;
 
 	if (q->seen.present)
 		return UNKNOWN;
-	if (msr_bit(q, MSR_VMX_PROCBASED_CTLS, may_be_set + activate) != THERE)
-		return msr_bit(q, MSR_VMX_PROCBASED_CTLS, may_be_set + activate);
-	return msr_bit(q, MSR_VMX_PROCBASED_CTLS2, may_be_set + control);
+	any = msr_bits(q, MSR_VMX_PROCBASED_CTLS, MAY_SET(activate));
+	return any == THERE ? msr_bits(q, MSR_VMX_PROCBASED_CTLS2, MAY_SET(control)) : any;
 }
 
 static enum finding has_uefi(const struct question *q)
@@ -76,30 +96,73 @@ static enum finding may_vmx(const struct question *q)
 	return !(value & lock) || (value & outside_smx) ? THERE : MISSING;
 }
 
-/* What SecPod demands of the CPU, it has when SecPod runs. */
-static enum finding demanded(const struct question *q, uint32_t control)
+/* Below: what vmx/capabilities.c demands of the CPU. It has that when SecPod runs, and is not asked. */
+
+/* True controls, and structures in memory anywhere. */
+static enum finding has_controls(const struct question *q)
 {
-	return q->seen.present ? THERE : secondary(q, control);
+	const uint64_t true_controls = BIT(55), below_4g = BIT(48);
+	uint64_t value;
+
+	if (!q->guest->rdmsr(MSR_VMX_BASIC, &value) && (value & below_4g))
+		return MISSING;
+	/* With EFER.LMA in the controls for VM entries. */
+	return both(msr_bits(q, MSR_VMX_BASIC, true_controls), msr_bits(q, MSR_VMX_MISC, BIT(5)));
 }
 
+static enum finding has_nmi_exiting(const struct question *q)
+{
+	return msr_bits(q, MSR_VMX_PINBASED_CTLS, MAY_SET(3) | MAY_SET(5));
+}
+
+static enum finding has_msr_bitmaps(const struct question *q)
+{
+	return msr_bits(q, MSR_VMX_PROCBASED_CTLS, MAY_SET(28));
+}
+
+/* IA32_PAT and IA32_EFER are saved and loaded at VM exits, and loaded at VM entries. */
+static enum finding has_switched_msrs(const struct question *q)
+{
+	return both(msr_bits(q, MSR_VMX_EXIT_CTLS,
+			     MAY_SET(18) | MAY_SET(19) | MAY_SET(20) | MAY_SET(21)),
+		    msr_bits(q, MSR_VMX_ENTRY_CTLS, MAY_SET(14) | MAY_SET(15)));
+}
+
+/* With tables of four levels, uncacheable or written back. */
 static enum finding has_ept(const struct question *q)
 {
-	return demanded(q, 1);
-}
-
-static enum finding has_unrestricted(const struct question *q)
-{
-	return demanded(q, 7);
+	return both(both(secondary(q, 1), msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(6))),
+		    either(msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(8)),
+			   msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(14))));
 }
 
 static enum finding has_2m_pages(const struct question *q)
 {
-	return q->seen.present ? THERE : msr_bit(q, MSR_VMX_EPT_VPID_CAP, 16);
+	return msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(16));
+}
+
+/* INVEPT of one context or of all. */
+static enum finding has_invept(const struct question *q)
+{
+	return both(msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(20)),
+		    either(msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(25)),
+			   msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(26))));
+}
+
+/* INVVPID of one context. */
+static enum finding has_vpid(const struct question *q)
+{
+	return both(secondary(q, 5), msr_bits(q, MSR_VMX_EPT_VPID_CAP, BIT(32) | BIT(41)));
+}
+
+static enum finding has_unrestricted(const struct question *q)
+{
+	return secondary(q, 7);
 }
 
 static enum finding has_wait_for_sipi(const struct question *q)
 {
-	return q->seen.present ? THERE : msr_bit(q, MSR_VMX_MISC, 8);
+	return msr_bits(q, MSR_VMX_MISC, BIT(8));
 }
 
 static enum finding is_alone(const struct question *q)
@@ -142,26 +205,34 @@ static enum finding has_dma_remapping(const struct question *q)
 	return q->guest->exists("/sys/firmware/acpi/tables/DMAR") ? THERE : MISSING;
 }
 
+enum need { OPTIONAL, NEEDED, DEMANDED, DEMANDED_OF_SEVERAL };
+
 /* clang-format off */
 static const struct {
 	const char *key;
 	enum finding (*find)(const struct question *q);
-	bool needed;
+	enum need need;
 	const char *what;
 } rows[] = {
-	{"uefi", has_uefi, true, "started by UEFI firmware, not by a BIOS"},
-	{"vmx", has_vmx, true, "the CPU has VT-x (VMX)"},
-	{"vmx-on", may_vmx, true, "the firmware has not turned it off"},
-	{"ept", has_ept, true, "extended page tables"},
-	{"unrestricted-guest", has_unrestricted, true, "guest code in real mode"},
-	{"ept-2m-pages", has_2m_pages, true, "EPT pages of 2 MiB"},
-	{"wait-for-sipi", has_wait_for_sipi, true, "start of further CPUs (not needed with one)"},
-	{"not-a-guest", is_alone, false, "no other hypervisor below (else: nested VT-x)"},
-	{"mbec", has_mbec, false, "mode-based execute control: data is not executable for the kernel, by EPT too"},
-	{"descriptor-exiting", has_descriptor_exiting, false, "without it descriptor tables are only looked at"},
-	{"smep", has_smep, false, "the kernel executes no user page"},
-	{"smap", has_smap, false, "the kernel reads user pages only when it means to"},
-	{"vt-d", has_dma_remapping, false, "DMA remapping: SecPod does not use it yet, and does not stop devices"},
+	{"uefi", has_uefi, NEEDED, "started by UEFI firmware, not by a BIOS"},
+	{"vmx", has_vmx, NEEDED, "the CPU has VT-x (VMX)"},
+	{"vmx-on", may_vmx, NEEDED, "the firmware has not turned it off"},
+	{"ept", has_ept, DEMANDED, "extended page tables"},
+	{"ept-2m-pages", has_2m_pages, DEMANDED, "EPT pages of 2 MiB"},
+	{"invept", has_invept, DEMANDED, "invalidation of what EPT has translated"},
+	{"vpid", has_vpid, DEMANDED, "translations tagged for the guest, and their invalidation"},
+	{"unrestricted-guest", has_unrestricted, DEMANDED, "guest code in real mode"},
+	{"vmx-controls", has_controls, DEMANDED, "loads of CR3 without exits (true controls), structures anywhere in memory"},
+	{"msr-bitmaps", has_msr_bitmaps, DEMANDED, "exits of some registers only"},
+	{"msr-switching", has_switched_msrs, DEMANDED, "PAT and EFER of the guest's own"},
+	{"virtual-nmis", has_nmi_exiting, DEMANDED, "exits of NMIs, which the guest gets again"},
+	{"wait-for-sipi", has_wait_for_sipi, DEMANDED_OF_SEVERAL, "start of further CPUs (not needed with one)"},
+	{"not-a-guest", is_alone, OPTIONAL, "no other hypervisor below (else: nested VT-x)"},
+	{"mbec", has_mbec, OPTIONAL, "mode-based execute control: data is not executable for the kernel, by EPT too"},
+	{"descriptor-exiting", has_descriptor_exiting, OPTIONAL, "without it descriptor tables are only looked at"},
+	{"smep", has_smep, OPTIONAL, "the kernel executes no user page"},
+	{"smap", has_smap, OPTIONAL, "the kernel reads user pages only when it means to"},
+	{"vt-d", has_dma_remapping, OPTIONAL, "DMA remapping: SecPod does not use it yet, and does not stop devices"},
 };
 /* clang-format on */
 
@@ -177,15 +248,19 @@ int command_check(const struct guest *guest, struct report *report, const struct
 	report_begin(report);
 	report_table(report, "capabilities", titles, widths, 4);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const enum finding finding = rows[i].find(&question);
-		const bool bad = rows[i].needed && finding == MISSING;
+		const bool runs = question.seen.present && rows[i].need >= DEMANDED;
+		const enum finding finding = runs ? THERE : rows[i].find(&question);
+		const bool needed = rows[i].need == DEMANDED_OF_SEVERAL
+					    ? guest->exists("/sys/devices/system/cpu/cpu1")
+					    : rows[i].need != OPTIONAL;
+		const bool bad = needed && finding == MISSING;
 
 		missing |= bad;
-		unclear |= rows[i].needed && finding == UNKNOWN;
+		unclear |= needed && finding == UNKNOWN;
 		unknown |= finding == UNKNOWN;
 		report_row(report);
 		report_text(report, "capability", "", rows[i].key, REPORT_PLAIN);
-		report_flag(report, "needed", "", rows[i].needed);
+		report_flag(report, "needed", "", needed);
 		report_text(report, "here", "", findings[finding],
 			    bad ? REPORT_BAD : (finding == THERE ? REPORT_GOOD : REPORT_WARNING));
 		report_text(report, "what", "", rows[i].what, REPORT_PLAIN);

@@ -44,7 +44,7 @@ int absent(void)
 
 int device_trouble(int error)
 {
-	if (error != -ENOENT && error != -EACCES && error != -EPERM && error != -ENXIO) {
+	if (error != -ENOENT && error != -EACCES && error != -EPERM && error != -ENODEV) {
 		fprintf(stderr, "secpodctl: %s: %s\n", SECPOD_DEVICE, strerror(-error));
 		return STATUS_FAILED;
 	}

@@ -100,6 +100,15 @@ static int run(char *const *words, struct report *report, const struct options *
 	return command->run(&this_guest, report, options);
 }
 
+/* What was not written was not said. */
+static int said(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fputs("secpodctl: what there is to say cannot be written\n", stderr);
+	return STATUS_FAILED;
+}
+
 enum { OPTION_JSON = 256, OPTION_WATCH, OPTION_VERSION };
 
 static const struct option long_options[] = {
@@ -115,7 +124,7 @@ int main(int argc, char **argv)
 {
 	struct report report = {.out = stdout};
 	struct options options = {0};
-	int option, status;
+	int option;
 
 	while ((option = getopt_long(argc, argv, "fh", long_options, NULL)) != -1) {
 		switch (option) {
@@ -135,21 +144,15 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_VERSION:
 			puts("secpodctl " SECPOD_VERSION);
-			return STATUS_OK;
+			return said(STATUS_OK);
 		case 'h':
 			usage(stdout);
-			return STATUS_OK;
+			return said(STATUS_OK);
 		default:
 			return STATUS_USAGE;
 		}
 	}
 	report.terminal = !report.json && isatty(STDOUT_FILENO);
 	report.colour = report.terminal && !getenv("NO_COLOR");
-	status = run(argv + optind, &report, &options);
-	/* What was not written was not said. */
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "secpodctl: what there is to say cannot be written\n");
-		return STATUS_FAILED;
-	}
-	return status;
+	return said(run(argv + optind, &report, &options));
 }

@@ -27,6 +27,7 @@ static const char *module_state(int error)
 	case 0:
 		return "usable";
 	case -ENOENT:
+	case -ENODEV:
 		return "not loaded";
 	case -EACCES:
 	case -EPERM:

@@ -42,6 +42,16 @@ proof_bounds_lock := --object-bits 12 --unwind 9 --unwindset judge_chunk.0:65
 proof_patch := secpod/text/patch.c
 proof_bounds_patch := --unwind 19
 
+# Two sites that there are, and one more; a store of at most 8 bytes, in a window of 64.
+proof_text_known := secpod/text/text.c
+proof_text_new := secpod/text/text.c
+proof_text_fill := secpod/text/text.c
+proof_bounds_text = --unwind 17 \
+	--unwindset text_store.0:2,meets_another.0:4,site_before.0:4,begin_state.1:65,begin.1:65
+proof_bounds_text_known = $(proof_bounds_text)
+proof_bounds_text_new = $(proof_bounds_text)
+proof_bounds_text_fill = $(proof_bounds_text)
+
 PROOF_NAMES := $(patsubst tests/proof/proof_%.c,%,$(sort $(wildcard tests/proof/proof_*.c)))
 PROOF_QUICK := store_decode patch
 

@@ -25,7 +25,7 @@ static struct {
 	uint32_t accepted;     /* writes to it */
 	uint32_t shown_msr;    /* one that should not be there, and is; 0: none */
 	uint32_t leaf_6_eax, leaf_7_ebx;
-	bool uefi;
+	bool uefi, several_cpus;
 	uint64_t cstar, pat;
 	uint32_t locks;
 	uint32_t busy;	  /* so often another CPU takes the step */
@@ -40,6 +40,8 @@ static struct {
 	uint32_t features; /* of INFO */
 	uint64_t sites;	   /* numbers 2, 4, ... up to that */
 	int msrs;	   /* what reading any other than the known ones answers */
+	uint32_t odd_msr;  /* one of them, with this value, if it is not 0 */
+	uint64_t odd_value;
 	uint64_t msr_value;
 } machine;
 
@@ -169,6 +171,8 @@ static int fake_rdmsr(uint32_t msr, uint64_t *value)
 	if (machine.msrs == -EIO && msr == MSR_FEATURE_CONTROL)
 		machine.msr_value = 1;
 	*value = known ? *known : machine.msr_value;
+	if (msr == machine.odd_msr)
+		*value = machine.odd_value;
 	return known || msr == machine.shown_msr ||
 			       (machine.msrs == -EIO && msr == MSR_FEATURE_CONTROL)
 		       ? 0
@@ -197,7 +201,8 @@ static bool fake_vmcall(void)
 
 static bool fake_exists(const char *path)
 {
-	return machine.uefi && !strcmp(path, "/sys/firmware/efi");
+	return (machine.uefi && !strcmp(path, "/sys/firmware/efi")) ||
+	       (machine.several_cpus && !strcmp(path, "/sys/devices/system/cpu/cpu1"));
 }
 
 static const struct guest guest = {
@@ -298,6 +303,11 @@ static void test_without_device_the_others_say_so(void **state)
 	assert_int_equal(run(command_log, false), STATUS_NO_DEVICE);
 	assert_int_equal(run(command_sites, false), STATUS_NO_DEVICE);
 	assert_int_equal(run(command_lock, false), STATUS_NO_DEVICE);
+	/* A node that the module has left behind. */
+	machine.device = -ENODEV;
+	assert_int_equal(run(command_stats, false), STATUS_NO_DEVICE);
+	assert_int_equal(run(command_status, false), STATUS_UNLOCKED);
+	assert_non_null(strstr(said, "not loaded"));
 	machine.device = -EIO;
 	assert_int_equal(run(command_stats, false), STATUS_FAILED);
 	machine.present = false;
@@ -604,10 +614,10 @@ static void test_check_finds_what_is_missing(void **state)
 	assert_string_equal(said + said_size - 40, ", \"machine\": \"lacks what SecPod needs\"}\n");
 	assert_non_null(
 		strstr(said, "{\"capability\": \"vmx\", \"needed\": true, \"here\": \"no\""));
-	/* All of it. */
+	/* All of it; but one bit says that structures have to lie below 4 GiB. */
 	machine.features_ecx = VMX;
 	machine.msrs = 0;
-	machine.msr_value = ~0ULL;
+	machine.msr_value = ~(1ULL << 48);
 	assert_int_equal(run(command_check, false), STATUS_OK);
 	/* Turned off by the firmware: locked, without VMX. */
 	machine.msr_value = ~0ULL & ~4ULL;
@@ -622,6 +632,70 @@ static void test_check_finds_what_is_missing(void **state)
 	assert_non_null(strstr(said, "\"machine\": \"may have what SecPod needs\""));
 	machine.uefi = false;
 	assert_int_equal(run(command_check, false), STATUS_MISSING);
+}
+
+/* Each of what vmx/capabilities.c demands. */
+static void test_check_asks_for_all_that_is_demanded(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t bits;
+		const char *capability; /* NULL: that may be missing */
+	} rows[] = {
+		{0x480, 1ULL << 55, "vmx-controls"},
+		{0x485, 1ULL << 5, "vmx-controls"},
+		{0x485, 1ULL << 8, NULL},
+		{0x481, 1ULL << 35, "virtual-nmis"},
+		{0x481, 1ULL << 37, "virtual-nmis"},
+		{0x482, 1ULL << 60, "msr-bitmaps"},
+		{0x483, 1ULL << 50, "msr-switching"},
+		{0x483, 1ULL << 53, "msr-switching"},
+		{0x484, 1ULL << 46, "msr-switching"},
+		{0x484, 1ULL << 47, "msr-switching"},
+		{0x48b, 1ULL << 33, "ept"},
+		{0x48b, 1ULL << 37, "vpid"},
+		{0x48b, 1ULL << 39, "unrestricted-guest"},
+		{0x48c, 1ULL << 6, "ept"},
+		{0x48c, 1ULL << 8, NULL},
+		{0x48c, 1ULL << 14, NULL},
+		{0x48c, 1ULL << 8 | 1ULL << 14, "ept"},
+		{0x48c, 1ULL << 16, "ept-2m-pages"},
+		{0x48c, 1ULL << 20, "invept"},
+		{0x48c, 1ULL << 25, NULL},
+		{0x48c, 1ULL << 26, NULL},
+		{0x48c, 1ULL << 25 | 1ULL << 26, "invept"},
+		{0x48c, 1ULL << 32, "vpid"},
+		{0x48c, 1ULL << 41, "vpid"},
+	};
+
+	(void)state;
+	machine.present = false;
+	machine.features_ecx = VMX;
+	machine.msrs = 0;
+	machine.msr_value = ~(1ULL << 48);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[80];
+
+		machine.odd_msr = rows[i].msr;
+		machine.odd_value = machine.msr_value & ~rows[i].bits;
+		assert_int_equal(run(command_check, true),
+				 rows[i].capability ? STATUS_MISSING : STATUS_OK);
+		snprintf(text, sizeof(text),
+			 "{\"capability\": \"%s\", \"needed\": true, \"here\": \"no\"",
+			 rows[i].capability ? rows[i].capability : "");
+		assert_int_equal(strstr(said, text) != NULL, rows[i].capability != NULL);
+	}
+	/* Structures below 4 GiB only. */
+	machine.odd_msr = 0x480;
+	machine.odd_value = ~0ULL;
+	assert_int_equal(run(command_check, true), STATUS_MISSING);
+	/* What one CPU does not need. */
+	machine.odd_msr = 0x485;
+	machine.odd_value = machine.msr_value & ~(1ULL << 8);
+	machine.several_cpus = true;
+	assert_int_equal(run(command_check, true), STATUS_MISSING);
+	assert_non_null(strstr(
+		said, "{\"capability\": \"wait-for-sipi\", \"needed\": true, \"here\": \"no\""));
 }
 
 /* The probe and its verdict. */
@@ -761,6 +835,8 @@ int main(void)
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_check_finds_what_is_missing, fresh_machine,
 						forget),
+		cmocka_unit_test_setup_teardown(test_check_asks_for_all_that_is_demanded,
+						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_selftest_sees_what_does_not_hold,
 						fresh_machine, forget),
 		cmocka_unit_test_setup_teardown(test_selftest_sees_what_is_shown, fresh_machine,
