@@ -18,8 +18,7 @@ struct policy {
 };
 
 /*
- * policy_init - take the hand-off's answers (struct secpod_config). What is no answer becomes the
- * default.
+ * policy_init - take the hand-off's answers (struct secpod_config). What is no answer becomes DENY.
  * Result: 0; -EINVAL when a value was no answer (the policy is complete all the same).
  */
 int policy_init(struct policy *policy, const uint8_t configured[SECPOD_POLICY_MAX]);
