@@ -127,6 +127,7 @@ static void whole(void)
 	uint32_t extent = had;
 	const enum patch_state state = patch_judge(&site, now, &extent, &targets);
 
+	prove((state == PATCH_OPEN) == (now[0] == 0xcc), "INT3 is nothing else");
 	if (state == PATCH_REFUSED) {
 		prove(extent == had, "what is refused is no longer than before");
 		return;
