@@ -58,7 +58,7 @@ int audit_init(void)
 	};
 
 	if (policy_init(&vmx.policy, vmx.handoff->config.policy))
-		log_warn("hand-off: a policy answer out of range was replaced by the default");
+		log_warn("hand-off: a policy answer out of range was replaced by deny");
 	tell_mandatory();
 	return audit_log_init(&vmx.audit, vmx.pool, LOG_RECORDS, &console);
 }
