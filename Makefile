@@ -38,8 +38,7 @@ help:
 	@echo "  make model        page tables against a random hostile guest on several CPUs"
 	@echo "  make system       tests in the emulator and in QEMU (T=name: one of them; T=list: their names)"
 	@echo "  make attacks      attacks from the guest's kernel, without SecPod and with it"
-	@echo "  make matrix-support"
-	@echo "                    the guest's module on the machines that make test leaves out"
+	@echo "  make matrix       stock kernels and the guest's module on the machines that make test leaves out"
 	@echo "  make bench        exits, instructions and sizes against their limits"
 	@echo "  make bench-support"
 	@echo "                    what the guest's module saves: the same operations by trap and by request"
@@ -143,10 +142,10 @@ bench: setup
 	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(ATTACK_INITRAMFS)
 	scripts/bench
 
-.PHONY: matrix-support
-matrix-support: setup
+.PHONY: matrix
+matrix: setup
 	@$(MAKE) --no-print-directory all $(IMAGE_PARTS) $(SUPPORT_PARTS)
-	scripts/system-tests matrix-support
+	scripts/system-tests matrix-
 
 .PHONY: bench-support
 bench-support: setup

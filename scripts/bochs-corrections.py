@@ -46,6 +46,57 @@ CORRECTIONS = [
     ("cpu/cpu.cc", "BX_CPU_C::linkTrace(", "before", "if (BX_SMP_PROCESSORS > 1)", """
   if (BX_CPU_THIS_PTR icount - BX_CPU_THIS_PTR icount_last_sync >= 64)
 """),
+    # A character takes a line at 115,200 baud 87 microseconds, in which two CPUs execute, or idle for, 17,400 instructions: half of what
+    # a machine did was to wait for its line. At this rate it sends at once. (A slower one, and what comes in, keeps its rate.)
+    ("iodev/serial.cc", "void bx_serial_c::write(", "before", "bx_pc_system.activate_timer(BX_SER_THIS s[port].tx_timer_index,", """
+          if (BX_SER_THIS s[port].baudrate == 115200)
+            bx_pc_system.activate_timer(BX_SER_THIS s[port].tx_timer_index, 1, 0);
+          else
+"""),
+    ("iodev/serial.cc", "void bx_serial_c::tx_timer(", "before", "bx_pc_system.activate_timer(BX_SER_THIS s[port].tx_timer_index,", """
+    if (BX_SER_THIS s[port].baudrate == 115200)
+      bx_pc_system.activate_timer(BX_SER_THIS s[port].tx_timer_index, 1, 0);
+    else
+"""),
+    # INVLPG looks at each entry of both TLBs as long as one of them is of a large page, and Linux invalidates page by page: a fifth of the
+    # time. Now only where there may be a large page: a bit for each 2 MiB, modulo 64.
+    ("cpu/tlb.h", "struct TLB {", "after", "bool split_large;", """
+  Bit64u large_regions;
+"""),
+    ("cpu/tlb.h", "struct TLB {", "after", "split_large = false;  // flushing whole TLB", """
+    large_regions = 0;
+"""),
+    ("cpu/tlb.h", "struct TLB {", "before", "if (split_large) {", """
+    if (!((large_regions >> ((laddr >> 21) & 63)) & 1)) {
+      bx_TLB_entry *tlbEntry = get_entry_of(laddr);
+      if (LPFOf(tlbEntry->lpf) == LPFOf(laddr))
+        tlbEntry->invalidate();
+      return;
+    }
+"""),
+    ("cpu/paging.cc", "bx_phy_address BX_CPU_C::translate_linear(", "after", "if (lpf_mask > 0xfff) {", """
+      {
+        Bit64u regions = lpf_mask > 0x1fffff ? ~BX_CONST64(0) : BX_CONST64(1) << ((laddr >> 21) & 63);
+        if (isExecute)
+          BX_CPU_THIS_PTR ITLB.large_regions |= regions;
+        else
+          BX_CPU_THIS_PTR DTLB.large_regions |= regions;
+      }
+"""),
+    # Linux takes this CPU for one of 3.5 GHz, by its counter, which counts instructions: a second of sleep is 3,500 million steps. While
+    # all CPUs are halted nothing happens before the next timer's event, to which one step leads. A CPU halted beside others that are
+    # not passes 64 steps a turn, which is what they execute at most.
+    ("main.cc", "int bx_begin_simulation(", "before", "if (n == 0) n = quantum;", """
+           static Bit32u halted = 0;
+           if (n != 0)
+             halted = 0;
+           else
+             n = ++halted > BX_SMP_PROCESSORS ? bx_pc_system.getNumCpuTicksLeftNextEvent() : 64;
+"""),
+    ("cpu/event.cc", "bool BX_CPU_C::handleWaitForEvent(", "before", "BX_TICKN(10);", """
+    if (bx_pc_system.getNumCpuTicksLeftNextEvent() > 10)
+      BX_TICKN(bx_pc_system.getNumCpuTicksLeftNextEvent() - 10);
+"""),
     # A reset clears the power management block's address but not the bit that enables it (PMREGMISC):
     # the firmware finds it enabled, does not set it up again and waits for a timer that is not there.
     ("iodev/acpi.cc", "void bx_acpi_ctrl_c::reset(", "after", "{", """
